@@ -1,0 +1,224 @@
+import type { NumericArray, Stored } from './dtype.js';
+import type { Tensor } from './tensor.js';
+
+/**
+ * The contract between a model and the device it runs on. One method per operation, named after it.
+ *
+ * - **Functions of tensors.** Operations take views whose last stride is 1 and return a new contiguous tensor; no output shares memory
+ *   with an input. Methods don't use `this`: destructure them (`const { linear, ssd } = backend`).
+ * - **Deferred.** Only {@link Backend.read} waits. Other calls check their arguments at once (a typed error before anything is submitted)
+ *   and may compute later; a tensor has content once the outermost {@link Backend.scope} around it has ended.
+ * - **State.** Stateful operations read `state` and write `stateOut` (the same tensor by default), in place of carrying it through results.
+ *   States are ordinary tensors from {@link Backend.zeros}. Without `state` they start from zeros and keep nothing.
+ * - **Slots and lengths.** A state's first axis counts slots; `rows` (b, i32) names the slot of each batch row (0 … b−1 by default, no slot
+ *   twice) and `lengths` (b, i32) how many of the l positions count (all by default). Past its length a row changes no state, whatever the
+ *   padding holds, NaN included, and its outputs there are 0 in the stateful operations.
+ * - **Accuracy.** Δ, A, segment sums, exponents, states, the residual stream, norm sums and logits are f32 or wider.
+ *
+ * Numbers that change from step to step (ids, lengths, the sampler's counters) live in device tensors, so that a recorded
+ * {@link Backend.program} replays without an upload. Because every operation names its inputs and outputs, a wrapper with this same
+ * interface can record a tape.
+ */
+export interface Backend<S = unknown> {
+  /** What `--backend` and error messages call it. */
+  readonly name: string;
+  /** How many decoding steps may be in flight before the first is read back; 1 where nothing runs asynchronously. */
+  readonly lookahead: number;
+  /** What the device is and which variant each operation uses there, and why. */
+  describe(): BackendDescription;
+
+  /** Numbers → a contiguous device tensor. Floats may be widened or narrowed to the backend's compute type; integers stay integers. */
+  upload(values: Stored | NumericArray, shape?: readonly number[]): Tensor<S>;
+  /** A tensor of zeros, for states. */
+  zeros(shape: readonly number[], dtype?: 'float' | 'i32' | 'u32'): Tensor<S>;
+  /** A matrix (m, k) for {@link Backend.linear} and {@link Backend.embed}, kept as stored, or in blocks if `format` says so. */
+  weight(matrix: Stored, options?: { format?: WeightFormat }): Weight<S>;
+  /** The values of a view, row-major, as of this point in the order of calls. The only operation that waits. */
+  read(t: Tensor<S>): Promise<Float64Array | Float32Array | Int32Array | Uint32Array>;
+  /** `to` ← `from`, views of one shape over different memory. */
+  copy(from: Tensor<S>, to: Tensor<S>): void;
+  /** Gives memory back now; views of it are dead. Inside a scope, intermediates need no call. */
+  free(...things: readonly (Tensor<S> | Weight<S>)[]): void;
+
+  /** Rows of a table: ids (b, l) i32, table (V, d) → (b, l, d). Callers check ids < V; a device clamps. */
+  embed(ids: Tensor<S>, table: Weight<S>): Tensor<S>;
+  /** `x Wᵀ (+ bias) (+ residual)`: x (…, k), weight (m, k), bias (m), residual (…, m) → (…, m). */
+  linear(x: Tensor<S>, weight: Weight<S>, options?: LinearOptions<S>): Tensor<S>;
+  /** `w · x / √(mean x² + ε)` over each of `groups` parts of the last axis: x (…, d), w (d). With `gate` (…, d) x is first
+   *  multiplied by silu(gate), or the result is when `normBeforeGate`. */
+  rmsNorm(x: Tensor<S>, weight: Tensor<S>, options: RmsNormOptions<S>): Tensor<S>;
+  /** Causal depthwise convolution: x (b, l, k), weight (k, width), bias (k), state (slots, width − 1, k) holding the last inputs → (b, l, k). */
+  causalConv1d(x: Tensor<S>, w: ConvWeights<S>, state?: Tensor<S>, options?: ConvOptions<S>): Tensor<S>;
+  /**
+   * The state-space dual form's product `y = M x (+ D x)`, per head `h_t = exp(Δ_t A) h_{t−1} + Δ_t x_t B_tᵀ`, `y_t = h_t C_t`:
+   * x (b, l, h, p), dt (b, l, h), B and C (b, l, g, n), state (slots, h, p, n) → y (b, l, h, p).
+   */
+  ssd(
+    x: Tensor<S>,
+    dt: Tensor<S>,
+    B: Tensor<S>,
+    C: Tensor<S>,
+    w: SsdWeights<S>,
+    state?: Tensor<S>,
+    options?: SsdOptions<S>,
+  ): Tensor<S>;
+  /** Mamba-1's selective scan, a state of n numbers per channel: u, dt (b, l, d), B and C (b, l, n), state (slots, d, n) → y (b, l, d). */
+  selectiveScan(
+    u: Tensor<S>,
+    dt: Tensor<S>,
+    B: Tensor<S>,
+    C: Tensor<S>,
+    w: SelectiveScanWeights<S>,
+    state?: Tensor<S>,
+    options?: SelectiveScanOptions<S>,
+  ): Tensor<S>;
+  /** `x ∘ silu(gate)`, shapes equal. */
+  siluGate(x: Tensor<S>, gate: Tensor<S>): Tensor<S>;
+  /** `a + b`, shapes equal. */
+  add(a: Tensor<S>, b: Tensor<S>): Tensor<S>;
+  /** Tensors of equal leading axes, side by side along the last. */
+  concat(parts: readonly Tensor<S>[]): Tensor<S>;
+  /** The last position that counts of each row: x (b, l, d), lengths (b) → (b, 1, d). Lengths must be ≥ 1. */
+  last(x: Tensor<S>, lengths?: Tensor<S>): Tensor<S>;
+  /** Log-probability of each id under its logits: logits (b, l, V), ids (b, l) → (b, l). */
+  logProbs(logits: Tensor<S>, ids: Tensor<S>): Tensor<S>;
+  /** Marks ids (b, l) as seen by the sampler's repetition penalty. */
+  observe(ids: Tensor<S>, sampler: Sampler<S>, options?: SlotOptions<S>): void;
+  /** Draws the next token of each row from logits (b, 1, V), as `sampleToken` in core defines it; updates and returns {@link Sampler}'s `token` as (b, 1). */
+  sample(logits: Tensor<S>, sampler: Sampler<S>, options?: { rows?: Tensor<S> }): Tensor<S>;
+
+  /**
+   * Runs `fn`, then releases every tensor made inside that it does not return (tensors in returned arrays and plain objects count).
+   * Scopes nest; what escapes belongs to the scope around, and the outermost submits. `fn` is synchronous: a returned Promise is an
+   * `ArgumentError`, and if `fn` throws, all it made is released.
+   */
+  scope<T>(fn: () => T): T;
+  /**
+   * Records the operations of `fn` once and replays them. `fn` may read and write tensors made before it; it may not upload, read,
+   * allocate states or depend on numbers that change between runs. What it returns is overwritten by every run.
+   */
+  program<T>(fn: () => T): Program<T>;
+  /** Frees everything; every later call is a `DeviceError`. */
+  dispose(): void;
+}
+
+/** A recorded step. */
+export interface Program<T> {
+  /** Runs it once more, in the order of calls; returns the same tensors every time. */
+  run(): T;
+  dispose(): void;
+}
+
+/** How a matrix is kept: as stored, or in blocks of 32 8-bit or 4-bit numbers to a scale. */
+export type WeightFormat = 'stored' | 'q8' | 'q4';
+
+/** A matrix that only `linear` and `embed` accept: a tensor, or a block format that its backend made. */
+export interface Weight<S = unknown> {
+  readonly format: WeightFormat;
+  /** (m, k) */
+  readonly shape: readonly [number, number];
+  /** The parts, as the backend that made it knows them. */
+  readonly parts: readonly Tensor<S>[];
+}
+
+export interface BackendDescription {
+  readonly backend: string;
+  /** The device in words: an adapter's name, a number of threads. */
+  readonly device: string;
+  /** For each operation the variant in use and why. */
+  readonly operations: Readonly<Record<string, { readonly variant: string; readonly why: string }>>;
+  /** Anything a user should know, such as why threads are off. */
+  readonly notes: readonly string[];
+}
+
+export interface LinearOptions<S> {
+  bias?: Tensor<S>;
+  residual?: Tensor<S>;
+}
+
+export interface RmsNormOptions<S> {
+  eps: number;
+  /** How many equal parts of the last axis are normalised each by itself; 1 by default. */
+  groups?: number;
+  gate?: Tensor<S>;
+  normBeforeGate?: boolean;
+}
+
+/** Which slots a batch's rows are, and how much of each row counts. */
+export interface SlotOptions<S> {
+  rows?: Tensor<S>;
+  lengths?: Tensor<S>;
+}
+
+export interface StatefulOptions<S> extends SlotOptions<S> {
+  /** Where the new state goes; the state itself by default. */
+  stateOut?: Tensor<S>;
+}
+
+export interface ConvWeights<S> {
+  /** (k, width); the last tap meets the current input. */
+  weight: Tensor<S>;
+  bias?: Tensor<S>;
+}
+
+export interface ConvOptions<S> extends StatefulOptions<S> {
+  /** `silu` by default. */
+  activation?: 'silu' | 'none';
+}
+
+export interface SsdWeights<S> {
+  /** (h), negative: `−exp(A_log)`. */
+  A: Tensor<S>;
+  /** (h) or (h, p): the skip `D x`. */
+  D?: Tensor<S>;
+  /** (h), added to dt. */
+  dt_bias?: Tensor<S>;
+}
+
+export interface SsdOptions<S> extends StatefulOptions<S> {
+  /** Δ = softplus(dt + dt_bias) instead of dt + dt_bias; false by default. */
+  dtSoftplus?: boolean;
+  /** Δ is clamped into [lo, hi] last; [0, ∞] by default. */
+  dtLimit?: readonly [number, number];
+  /** (b, l, h, p): y is multiplied by silu(z) last. */
+  z?: Tensor<S>;
+  /** (b, l) i32: the state is reset to 0 wherever this differs from the position before. */
+  seqIdx?: Tensor<S>;
+}
+
+export interface SelectiveScanWeights<S> {
+  /** (d, n), negative. */
+  A: Tensor<S>;
+  /** (d) */
+  D?: Tensor<S>;
+  /** (d), added to dt. */
+  dt_bias?: Tensor<S>;
+}
+
+export interface SelectiveScanOptions<S> extends StatefulOptions<S> {
+  dtSoftplus?: boolean;
+  /** (b, l, d): y is multiplied by silu(z) last. */
+  z?: Tensor<S>;
+}
+
+/**
+ * What sampling keeps on the device, one row per slot. Ordinary tensors: make them with `upload` and `zeros`, read and copy them like any.
+ */
+export interface Sampler<S = unknown> {
+  /** (slots, 5) float: temperature, topK, topP, minP, repetitionPenalty; see `SamplingParams` in core. */
+  params: Tensor<S>;
+  /** (slots, 4) u32: seed low and high word, sequence, and how many tokens were drawn (counted up by `sample`). */
+  counter: Tensor<S>;
+  /** (slots, V) u32: 1 where the id occurred, for the repetition penalty. */
+  seen: Tensor<S>;
+  /** (slots, e) i32: ids that end a sequence, −1 for none; e ≥ 1. */
+  stops: Tensor<S>;
+  /** (slots) i32: 1 while the sequence runs, 0 once a stop id was drawn; serves as `lengths` of a decoding step. */
+  active: Tensor<S>;
+  /** (slots) i32: the token drawn last; unchanged once inactive. */
+  token: Tensor<S>;
+  /** (slots) float: its log-probability under the unmodified logits. */
+  logProb: Tensor<S>;
+  /** Ids ≥ this are never drawn (padding rows of the embedding). */
+  vocab: number;
+}

@@ -1,0 +1,100 @@
+import { CheckpointError, ShapeError } from './errors.js';
+import { shapeText, sizeOf } from './shape.js';
+
+/** Element types. Storage may be any of them; backends compute in f32 or wider. */
+export type DType = 'f64' | 'f32' | 'f16' | 'bf16' | 'i32' | 'u32';
+
+/** Bytes per element. */
+export const bytesPerElement: Readonly<Record<DType, number>> = { f64: 8, f32: 4, f16: 2, bf16: 2, i32: 4, u32: 4 };
+
+/** Numbers as a file holds them: little-endian bytes in row-major order, not yet any backend's tensor. */
+export interface Stored {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** IEEE 754 binary16 bits → number, exactly. */
+export function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** bfloat16 bits (the upper half of a binary32) → number, exactly. */
+export function fromBfloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 7) & 0xff;
+  const fraction = bits & 0x7f;
+  if (exponent === 0) return sign * fraction * 2 ** -133;
+  if (exponent === 255) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 128) * 2 ** (exponent - 127);
+}
+
+/**
+ * The values of `stored` as float64, exactly: every storable number is one.
+ * @throws CheckpointError when the byte count contradicts shape and dtype.
+ */
+export function toFloat64(stored: Stored): Float64Array {
+  const { dtype, bytes } = stored;
+  const count = sizeOf(stored.shape);
+  if (bytes.byteLength !== count * bytesPerElement[dtype]) {
+    throw new CheckpointError(`${dtype} values of shape ${shapeText(stored.shape)}`, {
+      given: `${bytes.byteLength} bytes`,
+      expected: `${count * bytesPerElement[dtype]} bytes`,
+    });
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const out = new Float64Array(count);
+  switch (dtype) {
+    case 'f64':
+      for (let i = 0; i < count; i++) out[i] = view.getFloat64(8 * i, true);
+      break;
+    case 'f32':
+      for (let i = 0; i < count; i++) out[i] = view.getFloat32(4 * i, true);
+      break;
+    case 'f16':
+      for (let i = 0; i < count; i++) out[i] = fromHalf(view.getUint16(2 * i, true));
+      break;
+    case 'bf16':
+      for (let i = 0; i < count; i++) out[i] = fromBfloat(view.getUint16(2 * i, true));
+      break;
+    case 'i32':
+      for (let i = 0; i < count; i++) out[i] = view.getInt32(4 * i, true);
+      break;
+    case 'u32':
+      for (let i = 0; i < count; i++) out[i] = view.getUint32(4 * i, true);
+  }
+  return out;
+}
+
+/** Arrays of numbers a caller may hand over; plain arrays count as float64. */
+export type NumericArray = Float64Array | Float32Array | Int32Array | Uint32Array | readonly number[];
+
+/** The dtype whose numbers an array holds. */
+export function dtypeOf(values: NumericArray): DType {
+  if (values instanceof Float32Array) return 'f32';
+  if (values instanceof Int32Array) return 'i32';
+  if (values instanceof Uint32Array) return 'u32';
+  return 'f64';
+}
+
+/**
+ * Wraps an array as {@link Stored} without changing a value; typed arrays are not copied.
+ * @throws ShapeError when `values.length` is not the product of `shape`.
+ */
+export function stored(values: NumericArray, shape: readonly number[] = [values.length]): Stored {
+  if (values.length !== sizeOf(shape)) {
+    throw new ShapeError('values and shape disagree', {
+      given: `${values.length} values`,
+      expected: `${sizeOf(shape)} values for shape ${shapeText(shape)}`,
+    });
+  }
+  const typed = Array.isArray(values)
+    ? Float64Array.from(values)
+    : (values as Exclude<typeof values, readonly number[]>);
+  return { dtype: dtypeOf(typed), shape, bytes: new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength) };
+}

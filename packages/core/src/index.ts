@@ -1,0 +1,15 @@
+export * from './arguments.js';
+export * from './backend.js';
+export * from './dtype.js';
+export * from './errors.js';
+export * from './functions.js';
+export * from './random.js';
+export { reference } from './reference/reference.js';
+export * from './sampling.js';
+export * from './selective-scan.js';
+export * from './shape.js';
+export { ssdChunked } from './ssd/chunked.js';
+export type { SsdInput, SsdOutput } from './ssd/problem.js';
+export { ssdQuadratic } from './ssd/quadratic.js';
+export { ssdRecurrent } from './ssd/recurrent.js';
+export * from './tensor.js';

@@ -1,0 +1,193 @@
+import { expectNumber } from '../arguments.js';
+import { ShapeError } from '../errors.js';
+import { silu, softplus } from '../functions.js';
+import { expectShape, shapeText } from '../shape.js';
+import { type HostTensor, rowOffsets, type Tensor, tensorOf } from '../tensor.js';
+
+/** One state-space layer's input, named and shaped as in `mamba_ssm`'s kernels. */
+export interface SsdInput {
+  /** (b, l, h, p) */
+  x: HostTensor;
+  /** (b, l, h), before bias, softplus and clamp */
+  dt: HostTensor;
+  /** (h), the logarithm of the decay per unit of Δ; negative in every model */
+  A: HostTensor;
+  /** (b, l, g, n), g dividing h: head k reads group ⌊k·g/h⌋ */
+  B: HostTensor;
+  /** (b, l, g, n) */
+  C: HostTensor;
+  /** (h) or (h, p): `y += D x` */
+  D?: HostTensor | undefined;
+  /** (b, l, h, p): `y *= silu(z)`, last */
+  z?: HostTensor | undefined;
+  /** (h), added to dt */
+  dt_bias?: HostTensor | undefined;
+  /** Δ = softplus(dt + dt_bias); false by default */
+  dtSoftplus?: boolean | undefined;
+  /** Δ is clamped into it, after softplus; [0, ∞] by default */
+  dtLimit?: readonly [number, number] | undefined;
+  /** (b, h, p, n), 0 by default */
+  initialStates?: HostTensor | undefined;
+  /** (b, l): sequences packed into a row; the state starts from 0 wherever the number changes */
+  seqIdx?: HostTensor | undefined;
+  /** (b): positions that count; what lies behind is never read, and y is 0 there */
+  lengths?: HostTensor | undefined;
+}
+
+export interface SsdOutput {
+  /** (b, l, h, p) */
+  y: Tensor<Float64Array>;
+  /** (b, h, p, n) */
+  finalStates: Tensor<Float64Array>;
+}
+
+/** One head of one sequence, contiguous: what each form of the product solves. */
+export interface HeadProblem {
+  l: number;
+  p: number;
+  n: number;
+  /** (l, p) */
+  x: Float64Array;
+  /** (l): Δ_t */
+  delta: Float64Array;
+  /** A of this head */
+  a: number;
+  /** (l, n) */
+  B: Float64Array;
+  /** (l, n) */
+  C: Float64Array;
+  /** (p, n): h before the first step; a form replaces it by h after the last */
+  state: Float64Array;
+  /** (l, p): a form writes `M x` plus what the initial state adds */
+  y: Float64Array;
+}
+
+/**
+ * Solves every head of `input` with one form of the product: everything around `M` (Δ's bias, softplus and clamp, groups, packed
+ * sequences, lengths, D and the gate) happens here, so that a form is only its mathematics.
+ * @throws ShapeError for shapes that disagree, ArgumentError for a limit that is not an interval.
+ */
+export function solveHeads(input: SsdInput, form: (head: HeadProblem) => void): SsdOutput {
+  const { b, l, h, p, g, n } = ssdAxes(input);
+  const { x, A, B, C, D, z, seqIdx, lengths, initialStates } = input;
+  const y = new Float64Array(b * l * h * p);
+  const finalStates = new Float64Array(b * h * p * n);
+  const delta = stepSizes(input);
+  for (let i = 0; i < b; i++) {
+    const length = lengths
+      ? expectNumber('lengths', lengths.data[lengths.offset + i * lengths.strides[0]!], {
+          min: 0,
+          max: l,
+          integer: true,
+        })
+      : l;
+    const cuts = seqIdx ? sequenceStarts(seqIdx, i, length) : [0];
+    for (let k = 0; k < h; k++) {
+      const group = Math.floor((k * g) / h);
+      const state = finalStates.subarray((i * h + k) * p * n, (i * h + k + 1) * p * n);
+      if (initialStates) state.set(gather(initialStates, [i, k], p, n));
+      for (let c = 0; c < cuts.length; c++) {
+        const from = cuts[c]!;
+        const to = cuts[c + 1] ?? length;
+        if (c > 0) state.fill(0);
+        const head: HeadProblem = {
+          l: to - from,
+          p,
+          n,
+          x: series(x, i, from, to, k),
+          delta: Float64Array.from({ length: to - from }, (_, t) => delta[(i * l + from + t) * h + k]!),
+          a: A.data[A.offset + k * A.strides[0]!]!,
+          B: series(B, i, from, to, group),
+          C: series(C, i, from, to, group),
+          state,
+          y: new Float64Array((to - from) * p),
+        };
+        form(head);
+        if (D) addSkip(head, D, k);
+        if (z) gate(head, series(z, i, from, to, k));
+        for (let t = from; t < to; t++)
+          y.set(head.y.subarray((t - from) * p, (t - from + 1) * p), ((i * l + t) * h + k) * p);
+      }
+    }
+  }
+  return { y: tensorOf(y, 'f64', [b, l, h, p]), finalStates: tensorOf(finalStates, 'f64', [b, h, p, n]) };
+}
+
+/** The axes of an input, all shapes checked against each other. @throws ShapeError */
+export function ssdAxes(input: SsdInput): { b: number; l: number; h: number; p: number; g: number; n: number } {
+  const axes: Record<string, number> = {};
+  expectShape('x', input.x, ['b', 'l', 'h', 'p'], axes);
+  expectShape('dt', input.dt, ['b', 'l', 'h'], axes);
+  expectShape('A', input.A, ['h'], axes);
+  expectShape('B', input.B, ['b', 'l', 'g', 'n'], axes);
+  expectShape('C', input.C, ['b', 'l', 'g', 'n'], axes);
+  if (input.D) expectShape('D', input.D, input.D.shape.length === 2 ? ['h', 'p'] : ['h'], axes);
+  if (input.z) expectShape('z', input.z, ['b', 'l', 'h', 'p'], axes);
+  if (input.dt_bias) expectShape('dt_bias', input.dt_bias, ['h'], axes);
+  if (input.initialStates) expectShape('initialStates', input.initialStates, ['b', 'h', 'p', 'n'], axes);
+  if (input.seqIdx) expectShape('seqIdx', input.seqIdx, ['b', 'l'], axes);
+  if (input.lengths) expectShape('lengths', input.lengths, ['b'], axes);
+  const { b = 0, l = 0, h = 0, p = 0, g = 0, n = 0 } = axes;
+  if (l < 1 || g < 1 || h % g !== 0) {
+    throw new ShapeError('ssd', {
+      given: `x ${shapeText(input.x.shape)}, B ${shapeText(input.B.shape)}`,
+      expected: 'l ≥ 1 and g dividing h',
+    });
+  }
+  return { b, l, h, p, g, n };
+}
+
+/** Δ (b, l, h) = clamp(softplus(dt + dt_bias)). */
+function stepSizes({ dt, dt_bias: bias, dtSoftplus = false, dtLimit = [0, Infinity] }: SsdInput): Float64Array {
+  const [lo, hi] = dtLimit;
+  expectNumber('dtLimit[0]', lo, {});
+  expectNumber('dtLimit[1]', hi, { min: lo });
+  const h = dt.shape[2]!;
+  const delta = new Float64Array(dt.shape[0]! * dt.shape[1]! * h);
+  rowOffsets(dt, 'dt').forEach((start, r) => {
+    for (let k = 0; k < h; k++) {
+      const raw = dt.data[start + k]! + (bias ? bias.data[bias.offset + k]! : 0);
+      delta[r * h + k] = Math.min(Math.max(dtSoftplus ? softplus(raw) : raw, lo), hi);
+    }
+  });
+  return delta;
+}
+
+/** Positions at which a packed row's sequences begin: 0 and wherever seqIdx changes. */
+function sequenceStarts(seqIdx: HostTensor, i: number, length: number): number[] {
+  const at = (t: number) => seqIdx.data[seqIdx.offset + i * seqIdx.strides[0]! + t * seqIdx.strides[1]!];
+  const starts = [0];
+  for (let t = 1; t < length; t++) if (at(t) !== at(t - 1)) starts.push(t);
+  return starts;
+}
+
+/** t[i, from…to, k, :] as a contiguous matrix. */
+function series(t: HostTensor, i: number, from: number, to: number, k: number): Float64Array {
+  const [si, sl, sk, se] = t.strides as [number, number, number, number];
+  const width = t.shape[3]!;
+  const out = new Float64Array((to - from) * width);
+  for (let s = from; s < to; s++) {
+    const start = t.offset + i * si + s * sl + k * sk;
+    for (let e = 0; e < width; e++) out[(s - from) * width + e] = t.data[start + e * se]!;
+  }
+  return out;
+}
+
+/** t[i, k, :, :] as a contiguous matrix of p × n. */
+function gather(t: HostTensor, [i, k]: [number, number], p: number, n: number): Float64Array {
+  const [s0, s1, s2, s3] = t.strides as [number, number, number, number];
+  const start = t.offset + i * s0 + k * s1;
+  return Float64Array.from({ length: p * n }, (_, e) => t.data[start + Math.floor(e / n) * s2 + (e % n) * s3]!);
+}
+
+/** y += D x, D a number per head or per channel. */
+function addSkip({ x, y, p }: HeadProblem, D: HostTensor, k: number): void {
+  const perChannel = D.shape.length === 2;
+  const start = D.offset + k * D.strides[0]!;
+  for (let e = 0; e < y.length; e++) y[e]! += D.data[start + (perChannel ? (e % p) * D.strides[1]! : 0)]! * x[e]!;
+}
+
+/** y *= silu(z) */
+function gate({ y }: HeadProblem, z: Float64Array): void {
+  for (let e = 0; e < y.length; e++) y[e]! *= silu(z[e]!);
+}

@@ -1,0 +1,76 @@
+/**
+ * A language model's architecture, whatever format its checkpoint has: the one shape that both config parsers produce and everything else
+ * reads.
+ */
+export interface ModelConfig {
+  /** Which library's format the checkpoint has. */
+  readonly format: 'transformers' | 'mamba_ssm';
+  readonly dModel: number;
+  /** Ids that mean something: 0 … vocabSize − 1. */
+  readonly vocabSize: number;
+  /** Rows of the embedding, vocabSize rounded up to the checkpoint's multiple. */
+  readonly paddedVocabSize: number;
+  readonly tieEmbeddings: boolean;
+  /** ε of the norms between layers and of the last one. */
+  readonly normEps: number;
+  readonly layers: readonly LayerConfig[];
+  /** From config.json or generation_config.json, where given. */
+  readonly bosTokenId?: number;
+  /** Ids that end a text. */
+  readonly eosTokenIds: readonly number[];
+}
+
+/** One residual block: a norm and a mixer, then, where there is one, a norm and a gated MLP. */
+export interface LayerConfig {
+  readonly mixer: Mamba2Config | Mamba1Config;
+  readonly mlp?: GatedMlpConfig;
+}
+
+/** A Mamba-2 mixer. Widths in numbers: dInner = expand · dModel, dSsm = h · p ≤ dInner (the rest is a gated MLP inside the mixer). */
+export interface Mamba2Config {
+  readonly type: 'mamba2';
+  readonly dInner: number;
+  readonly dSsm: number;
+  /** h */
+  readonly nheads: number;
+  /** p */
+  readonly headdim: number;
+  /** g */
+  readonly ngroups: number;
+  /** n */
+  readonly dState: number;
+  /** Width of the causal convolution. */
+  readonly dConv: number;
+  /** in_proj and out_proj have biases. */
+  readonly bias: boolean;
+  readonly convBias: boolean;
+  /** D is (h, p) instead of (h). */
+  readonly dHasHdim: boolean;
+  /** A gated RMSNorm after the SSD; without it y is gated inside the SSD. */
+  readonly rmsnorm: boolean;
+  readonly normBeforeGate: boolean;
+  /** Parts that the gated norm normalises each by itself: 1 in transformers, ngroups in mamba_ssm. */
+  readonly normGroups: number;
+  readonly normEps: number;
+  readonly dtLimit: readonly [number, number];
+  /** q the checkpoint was trained with; any length computes the same. */
+  readonly chunkSize: number;
+}
+
+/** A Mamba-1 mixer (transformers' `MambaForCausalLM`). */
+export interface Mamba1Config {
+  readonly type: 'mamba1';
+  readonly dInner: number;
+  readonly dState: number;
+  readonly dConv: number;
+  /** Rank of dt's projection. */
+  readonly dtRank: number;
+  readonly bias: boolean;
+  readonly convBias: boolean;
+}
+
+/** `fc2(x · silu(gate))` with `[x, gate] = fc1(u)`. */
+export interface GatedMlpConfig {
+  readonly hidden: number;
+  readonly bias: boolean;
+}
