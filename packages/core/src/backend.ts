@@ -24,6 +24,8 @@ export interface Backend<S = unknown> {
   readonly name: string;
   /** How many decoding steps may be in flight before the first is read back; 1 where nothing runs asynchronously. */
   readonly lookahead: number;
+  /** How many positions of a long prompt are best computed in one go; between such segments a caller may report progress or stop. */
+  readonly segment: number;
   /** What the device is and which variant each operation uses there, and why. */
   describe(): BackendDescription;
 

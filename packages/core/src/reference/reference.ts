@@ -1,26 +1,34 @@
-import type { Backend, BackendDescription, Program, Weight, WeightFormat } from '../backend.js';
 import { refuseUnknown } from '../arguments.js';
+import type { Backend, BackendDescription, Program, Weight, WeightFormat } from '../backend.js';
 import type { Stored } from '../dtype.js';
-import { ShapeError, UnsupportedError } from '../errors.js';
+import { DeviceError, ShapeError, UnsupportedError } from '../errors.js';
 import { shapeText } from '../shape.js';
 import { denseOperations } from './dense.js';
-import { type Block, Memory, tensorsIn } from './memory.js';
+import { type Block, Memory, type Recording, type RefTensor, tensorsIn } from './memory.js';
 import { samplerOperations } from './sampler.js';
 import { sequenceOperations } from './sequence.js';
 
 /**
  * The reference backend: the obvious loops on Float64Arrays, states included. Slow, exact and readable; it is the oracle that every other
- * backend is tested against. Every split of a sequence gives the same bits.
+ * backend is tested against. Every split of a sequence gives the same bits. It is also the strictest: it checks the numbers in ids, rows,
+ * lengths and sampling parameters, which a device can only clamp.
  */
 export function reference(): Backend<Block> {
   const memory = new Memory();
-  const operations = { ...denseOperations(memory), ...sequenceOperations(memory), ...samplerOperations(memory) };
+  const operations = recordable(memory, {
+    ...denseOperations(memory),
+    ...sequenceOperations(memory),
+    ...samplerOperations(memory),
+  });
 
   function weight(matrix: Stored, options: { format?: WeightFormat } = {}): Weight<Block> {
     refuseUnknown('weight', options, ['format']);
     const [m, k] = matrix.shape;
     if (m === undefined || k === undefined || matrix.shape.length !== 2) {
       throw new ShapeError('weight', { given: shapeText(matrix.shape), expected: '(m, k)' });
+    }
+    if (matrix.dtype === 'i32' || matrix.dtype === 'u32') {
+      throw new ShapeError('weight', { given: `${matrix.dtype} values`, expected: 'floats' });
     }
     if (options.format && options.format !== 'stored') {
       throw new UnsupportedError(`weight format "${options.format}" on the reference backend`, {
@@ -31,24 +39,19 @@ export function reference(): Backend<Block> {
   }
 
   function program<T>(fn: () => T): Program<T> {
-    let first: { result: T } | undefined;
+    memory.alive();
+    let recording: Recording<T> | undefined;
+    let disposed = false;
     return {
       run() {
-        const result = memory.record(fn);
-        if (!first) {
-          first = { result };
-          return result;
-        }
-        const kept = tensorsIn(first.result);
-        tensorsIn(result).forEach((t, i) => {
-          if (t.data === kept[i]!.data) return;
-          kept[i]!.data.set(t.data);
-          memory.release([t]);
-        });
-        return first.result;
+        if (disposed) throw new DeviceError('this program was disposed', { fix: 'record another one' });
+        if (recording) memory.replay(recording);
+        else recording = memory.record(fn);
+        return recording.result;
       },
       dispose() {
-        first = undefined;
+        disposed = true;
+        if (recording) memory.release(tensorsIn(recording.result).filter((t) => recording!.blocks.has(t.data)));
       },
     };
   }
@@ -56,6 +59,7 @@ export function reference(): Backend<Block> {
   return {
     name: 'reference',
     lookahead: 1,
+    segment: 32,
     describe: (): BackendDescription => ({
       backend: 'reference',
       device: 'this thread, float64',
@@ -80,4 +84,16 @@ export function reference(): Backend<Block> {
     program,
     dispose: () => memory.dispose(),
   };
+}
+
+/** The same operations, noted down while a program is being recorded. */
+function recordable<T extends Record<string, (...operands: never[]) => RefTensor | void>>(
+  memory: Memory,
+  operations: T,
+): T {
+  const wrap =
+    (operation: (...operands: never[]) => RefTensor | void) =>
+    (...operands: never[]) =>
+      memory.perform(() => operation(...operands));
+  return Object.fromEntries(Object.entries(operations).map(([name, operation]) => [name, wrap(operation)])) as T;
 }

@@ -1,0 +1,99 @@
+import type { Readable, Writable } from 'node:stream';
+import type { ParseArgsConfig } from 'node:util';
+import { type Backend, reference } from '@mamba2/core';
+import { Mamba2 } from '@mamba2/model';
+import { storyteller } from '@mamba2/storyteller';
+import { progressLine } from './progress.js';
+
+/** Where a command reads and writes. */
+export interface Io {
+  stdin: Readable;
+  stdout: Writable;
+  stderr: Writable & { isTTY?: boolean };
+  /** Aborted on Ctrl-C. */
+  signal: AbortSignal;
+}
+
+export type Values = Record<string, string | boolean | (string | boolean)[] | undefined>;
+
+export interface Parsed {
+  values: Values;
+  positionals: string[];
+}
+
+export interface Command {
+  summary: string;
+  help: string;
+  options: NonNullable<ParseArgsConfig['options']>;
+  run(parsed: Parsed, io: Io): Promise<void>;
+}
+
+/** A command line that makes no sense; the exit status tells it from a failure. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** Options that every command with a model takes. */
+export const modelOptions = {
+  model: { type: 'string', short: 'm' },
+  backend: { type: 'string', short: 'b' },
+  json: { type: 'boolean' },
+} as const satisfies Command['options'];
+
+export const modelHelp = `  -m, --model PLACE     a folder or URL with a checkpoint; the storyteller if left out
+  -b, --backend NAME    where to compute: reference (the default)
+      --json            one JSON object on stdout in place of text
+  -h, --help            this text
+`;
+
+/** The backends there are, by name. */
+const backends: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
+  reference: () => reference() as Backend,
+};
+
+/** Loads the model that the options name, with progress on stderr. */
+export async function openModel({ values }: Parsed, io: Io): Promise<Mamba2> {
+  const name = text(values, 'backend') ?? 'reference';
+  const make = Object.hasOwn(backends, name) ? backends[name] : undefined;
+  if (!make) throw new UsageError(`unknown backend "${name}"; one of ${Object.keys(backends).join(', ')}`);
+  const place = text(values, 'model');
+  const progress = progressLine(io.stderr);
+  try {
+    return await Mamba2.load(place ?? storyteller, {
+      backend: await make(),
+      signal: io.signal,
+      onProgress: ({ loaded, total }) => progress.show(`loading ${place ?? storyteller.name}`, loaded, total),
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+/** A string option, if given. */
+export function text(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A numeric option, if given. @throws UsageError when it is not a number */
+export function number(values: Values, name: string): number | undefined {
+  const given = text(values, name);
+  if (given === undefined) return undefined;
+  const value = Number(given);
+  if (given.trim() === '' || Number.isNaN(value)) throw new UsageError(`--${name} takes a number, not "${given}"`);
+  return value;
+}
+
+/** The single positional argument, or stdin's text where it is `-`. @throws UsageError for more than one */
+export async function inputText({ positionals }: Parsed, io: Io): Promise<string | undefined> {
+  if (positionals.length > 1) throw new UsageError(`one text expected, ${positionals.length} given; put it in quotes`);
+  if (positionals[0] !== '-') return positionals[0];
+  const chunks: Buffer[] = [];
+  for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** An error's message without line breaks. */
+export function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,255 @@
+import {
+  ArgumentError,
+  type Backend,
+  CheckpointError,
+  hostTensor,
+  reference,
+  refuseUnknown,
+  slice,
+  type Tensor,
+  type WeightFormat,
+} from '@mamba2/core';
+import { Tokenizer } from '@mamba2/tokenizer';
+import { type Checkpoint, openCheckpoint } from './checkpoint/checkpoint.js';
+import type { SourceInput } from './checkpoint/source.js';
+import type { ModelConfig } from './config.js';
+import { feed, type FeedOptions, padded } from './feed.js';
+import { fingerprint } from './fingerprint.js';
+import { type GenerateOptions, type Generator, generate, type Piece, type Prompt, promptIds } from './generate.js';
+import { inspect, type InspectedLayer } from './inspect.js';
+import { hidden, logits, type Network } from './network.js';
+import { type Score, type ScoreOptions, score } from './score.js';
+import { loadState, State } from './state.js';
+import { loadWeights, type LoadProgress } from './weights.js';
+
+export interface LoadOptions {
+  /** Where to compute; the reference backend unless given. The model does not dispose a backend that it was given. */
+  backend?: Backend | Promise<Backend>;
+  /** How matrices are kept: as stored (the default) or in blocks. */
+  dtype?: WeightFormat;
+  /** In place of the checkpoint's own tokenizer: an object, the text of a `tokenizer.json`, or null for none. */
+  tokenizer?: Tokenizer | string | null;
+  /** Bytes as they arrive on the backend. */
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * A Mamba-2 (or Mamba-1) language model on a backend.
+ * @example
+ * ```ts
+ * const model = await Mamba2.load(storyteller);
+ * for await (const piece of model.generate('Once upon a time')) process.stdout.write(piece.text);
+ * ```
+ */
+export class Mamba2 {
+  /** What the checkpoint is called. */
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly backend: Backend;
+  /** Undefined where the checkpoint has none: then prompts are ids and texts stay empty. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** Names this model's parameters: states of other models are told by it. */
+  readonly fingerprint: string;
+  /** Bytes of parameters as the checkpoint stores them. */
+  readonly byteLength: number;
+  /** Number of parameters. */
+  readonly parameters: number;
+
+  readonly #network: Network;
+  readonly #release: () => void;
+
+  private constructor(
+    network: Network,
+    tokenizer: Tokenizer | undefined,
+    checkpoint: Checkpoint,
+    mark: string,
+    release: () => void,
+  ) {
+    this.name = checkpoint.name;
+    this.config = checkpoint.config;
+    this.backend = network.backend;
+    this.tokenizer = tokenizer;
+    this.fingerprint = mark;
+    this.byteLength = checkpoint.totalBytes;
+    this.parameters = Array.from(checkpoint.tensors.values()).reduce(
+      (sum, t) => sum + t.shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+    this.#network = network;
+    this.#release = release;
+  }
+
+  /**
+   * Loads a checkpoint in transformers' or mamba_ssm's format. All or nothing: if anything fails, nothing stays behind.
+   * @param source a folder, a URL, files, or an object that names them
+   * @throws CheckpointError for damaged or contradictory files, UnsupportedError for an architecture this does not compute, naming it
+   */
+  static async load(source: SourceInput, options: LoadOptions = {}): Promise<Mamba2> {
+    refuseUnknown('load', options, ['backend', 'dtype', 'tokenizer', 'onProgress', 'signal']);
+    const { signal, onProgress, dtype = 'stored' } = options;
+    const backend = (await options.backend) ?? (reference() as Backend);
+    const disposeBackend = () => options.backend === undefined && backend.dispose();
+    try {
+      const checkpoint = await openCheckpoint(source, { signal });
+      try {
+        const tokenizer = await findTokenizer(checkpoint, options.tokenizer);
+        const mark = await fingerprint(checkpoint, signal);
+        const { weights, free } = await loadWeights(backend, checkpoint, { format: dtype, onProgress, signal });
+        const network = { backend, config: checkpoint.config, weights };
+        return new Mamba2(network, tokenizer, checkpoint, mark, () => {
+          free();
+          disposeBackend();
+        });
+      } finally {
+        await checkpoint.close();
+      }
+    } catch (error) {
+      disposeBackend();
+      throw error;
+    }
+  }
+
+  /** Ids that end a text: the checkpoint's, or else the tokenizer's end-of-text token. */
+  get eosTokenIds(): readonly number[] {
+    if (this.config.eosTokenIds.length > 0) return this.config.eosTokenIds;
+    const id = this.tokenizer?.idOf('<|endoftext|>') ?? this.tokenizer?.idOf('</s>');
+    return id === undefined ? [] : [id];
+  }
+
+  /**
+   * Generates from one prompt, or from several at once, token by token. Arguments are checked before this returns; computing begins with
+   * the first piece asked for, and ends when no more are. With `state`, the prompt goes on from it and may be empty; the state is then that
+   * of exactly the tokens yielded.
+   * @throws ArgumentError for bad options, prompts or states; DeviceError from the stream if the device fails
+   */
+  generate(prompt: Prompt | readonly Prompt[], options: GenerateOptions = {}): AsyncGenerator<Piece, void, undefined> {
+    const several = typeof prompt !== 'string' && prompt.some((p) => typeof p !== 'number');
+    return generate(this.#generator(), several ? (prompt as readonly Prompt[]) : [prompt as Prompt], options);
+  }
+
+  /**
+   * The ids of a text, as `generate` reads it: with the tokenizer's own opening tokens at the start of a sequence only.
+   * @throws ArgumentError where the model has no tokenizer
+   */
+  encode(prompt: string, options: { state?: State } = {}): number[] {
+    refuseUnknown('encode', options, ['state']);
+    return promptIds(this.#generator(), prompt, (options.state?.length ?? 0) === 0);
+  }
+
+  /** An empty state, or the one that `State.save` wrote. @throws CheckpointError for another model's state or a damaged file */
+  newState(saved?: Uint8Array): State {
+    return saved ? loadState(this.#network, this.fingerprint, saved) : new State(this.#network, this.fingerprint);
+  }
+
+  /**
+   * Reads a prompt into a state, from where it stands. The same state as reading it in any number of parts. O(length).
+   * @throws ArgumentError for a bad prompt; the signal's reason, the state then being as before
+   */
+  async prefill(prompt: Prompt, options: FeedOptions & { state?: State } = {}): Promise<State> {
+    refuseUnknown('prefill', options, ['state', 'signal', 'onProgress']);
+    const state = options.state ?? this.newState();
+    const ids = promptIds(this.#generator(), prompt, state.length === 0);
+    const release = state.use('prefill', this.#network);
+    const { record } = state;
+    const all = record.pending === undefined ? ids : [record.pending, ...ids];
+    let before: State | undefined;
+    try {
+      before = new State(this.#network, this.fingerprint);
+      before.restore(state);
+      await feed(this.#network, state.layers, [all.slice(0, -1)], undefined, options);
+    } catch (error) {
+      if (before) state.restore(before);
+      if (!options.state) state.dispose();
+      throw error;
+    } finally {
+      before?.dispose();
+      release();
+    }
+    record.fed += Math.max(0, all.length - 1);
+    record.pending = all.at(-1);
+    for (const id of all) record.seen.add(id);
+    return state;
+  }
+
+  /**
+   * Logits of every position, (l, paddedVocabSize). With a state, the ids go on from it, and it takes them all in.
+   * @throws ArgumentError for ids outside the vocabulary or none
+   */
+  async forward(ids: readonly number[], options: { state?: State } = {}): Promise<Tensor<Float64Array | Float32Array>> {
+    refuseUnknown('forward', options, ['state']);
+    const { backend } = this.#network;
+    const { state } = options;
+    const given = promptIds(this.#generator(), ids, false);
+    if (given.length === 0) throw new ArgumentError('forward', { given: 'no ids', expected: 'at least one' });
+    const release = state?.use('forward', this.#network);
+    try {
+      const pending = state?.record.pending;
+      const all = pending === undefined ? given : [pending, ...given];
+      const scores = backend.scope(() => {
+        return logits(this.#network, hidden(this.#network, padded(this.#network, [all], all.length), state?.layers));
+      });
+      const asked = slice(scores, 1, all.length - given.length, all.length);
+      const values = (await backend.read(asked)) as Float64Array | Float32Array;
+      backend.free(scores);
+      if (state) {
+        state.record.fed += all.length;
+        state.record.pending = undefined;
+        for (const id of all) state.record.seen.add(id);
+      }
+      return hostTensor(values, [given.length, this.config.paddedVocabSize]);
+    } finally {
+      release?.();
+    }
+  }
+
+  /**
+   * How likely the model finds a text: log-probabilities per token, and bits per byte. One pass; the first token counts, after the
+   * end-of-text token.
+   * @throws ArgumentError for an empty text
+   */
+  score(text: string, options: ScoreOptions = {}): Promise<Score> {
+    return score(this.#generator(), text, options);
+  }
+
+  /**
+   * What each Mamba-2 layer's matrix is made of, for a text or ids: Δ, A, B, C, x and y.
+   * @throws ArgumentError for an empty prompt
+   */
+  async inspect(prompt: Prompt): Promise<InspectedLayer[]> {
+    const ids = promptIds(this.#generator(), prompt, true);
+    if (ids.length === 0) throw new ArgumentError('inspect', { given: 'no tokens', expected: 'at least one' });
+    return inspect(this.#network, ids);
+  }
+
+  /** Frees the parameters, and the backend unless it was given. */
+  dispose(): void {
+    this.#release();
+  }
+
+  #generator(): Generator {
+    return {
+      network: this.#network,
+      tokenizer: this.tokenizer,
+      eosTokenIds: this.eosTokenIds,
+      bosTokenId: this.config.bosTokenId,
+    };
+  }
+}
+
+async function findTokenizer(checkpoint: Checkpoint, given: LoadOptions['tokenizer']): Promise<Tokenizer | undefined> {
+  if (given === null) return undefined;
+  if (given !== undefined && typeof given !== 'string') return fitting(given, checkpoint);
+  const json = given ?? (await checkpoint.tokenizerJson());
+  return json === undefined ? undefined : fitting(Tokenizer.fromJSON(json), checkpoint);
+}
+
+/** @throws CheckpointError when the tokenizer has ids that the embedding does not */
+function fitting(tokenizer: Tokenizer, { config }: Checkpoint): Tokenizer {
+  if (tokenizer.vocabSize <= config.paddedVocabSize) return tokenizer;
+  throw new CheckpointError('the tokenizer has more tokens than the embedding has rows', {
+    given: `${tokenizer.vocabSize} tokens`,
+    expected: `at most ${config.paddedVocabSize}`,
+    fix: 'use the tokenizer that belongs to this checkpoint',
+  });
+}

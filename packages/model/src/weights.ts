@@ -1,0 +1,171 @@
+import {
+  type Backend,
+  type ConvWeights,
+  type Stored,
+  type Tensor,
+  toFloat64,
+  type Weight,
+  type WeightFormat,
+} from '@mamba2/core';
+import type { Checkpoint } from './checkpoint/checkpoint.js';
+import type { LayerConfig, ModelConfig } from './config.js';
+
+/** A matrix with an optional bias. */
+export interface Linear<S> {
+  weight: Weight<S>;
+  bias?: Tensor<S> | undefined;
+}
+
+/** A Mamba-2 mixer's parameters under the names that checkpoints give them; `A = −exp(A_log)`. */
+export interface Mamba2Weights<S> {
+  in_proj: Linear<S>;
+  conv1d: ConvWeights<S>;
+  A: Tensor<S>;
+  D: Tensor<S>;
+  dt_bias: Tensor<S>;
+  norm?: Tensor<S> | undefined;
+  out_proj: Linear<S>;
+}
+
+/** A Mamba-1 mixer's parameters. */
+export interface Mamba1Weights<S> {
+  in_proj: Linear<S>;
+  conv1d: ConvWeights<S>;
+  x_proj: Linear<S>;
+  dt_proj: Linear<S>;
+  A: Tensor<S>;
+  D: Tensor<S>;
+  out_proj: Linear<S>;
+}
+
+export interface LayerWeights<S> {
+  norm: Tensor<S>;
+  mixer: Mamba2Weights<S> | Mamba1Weights<S>;
+  norm2?: Tensor<S>;
+  mlp?: { fc1: Linear<S>; fc2: Linear<S> };
+}
+
+/** All of a model's parameters on a backend. */
+export interface ModelWeights<S> {
+  embedding: Weight<S>;
+  layers: LayerWeights<S>[];
+  norm_f: Tensor<S>;
+  lm_head: Weight<S>;
+}
+
+/** What one mixer remembers of its sequences. */
+export interface MixerState<S> {
+  /** The convolution's last inputs, (slots, dConv − 1, channels). */
+  conv: Tensor<S>;
+  /** (slots, h, p, n); Mamba-1: (slots, dInner, n). */
+  ssm: Tensor<S>;
+}
+
+/** How far loading is. */
+export interface LoadProgress {
+  /** Bytes of tensors that are on the backend. */
+  loaded: number;
+  /** Bytes of all tensors. */
+  total: number;
+  /** The tensor that came last. */
+  tensor: string;
+}
+
+export interface LoadWeightsOptions {
+  format?: WeightFormat;
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Brings a checkpoint's tensors to a backend one after the other, holding one at a time in memory.
+ * If anything fails, or the signal aborts, what had been uploaded is freed.
+ * @throws CheckpointError, UnsupportedError, DeviceError, or the signal's reason
+ */
+export async function loadWeights<S>(
+  backend: Backend<S>,
+  checkpoint: Checkpoint,
+  { format = 'stored', onProgress, signal }: LoadWeightsOptions = {},
+): Promise<{ weights: ModelWeights<S>; free: () => void }> {
+  const made: (Tensor<S> | Weight<S>)[] = [];
+  const free = () => backend.free(...made);
+  let loaded = 0;
+
+  async function take<T extends Tensor<S> | Weight<S>>(name: string, upload: (values: Stored) => T): Promise<T> {
+    signal?.throwIfAborted();
+    const entry = checkpoint.tensors.get(name)!;
+    const thing = upload(await entry.load(signal));
+    made.push(thing);
+    loaded += entry.byteLength;
+    onProgress?.({ loaded, total: checkpoint.totalBytes, tensor: name });
+    return thing;
+  }
+  const has = (name: string) => checkpoint.tensors.has(name);
+  const matrix = (name: string) => take(name, (values) => backend.weight(values, { format }));
+  const vector = (name: string) => take(name, (values) => backend.upload(values));
+  const linear = async (name: string): Promise<Linear<S>> => ({
+    weight: await matrix(`${name}.weight`),
+    bias: has(`${name}.bias`) ? await vector(`${name}.bias`) : undefined,
+  });
+  const negativeExp = (name: string) =>
+    take(name, (A_log) =>
+      backend.upload(
+        toFloat64(A_log).map((a) => -Math.exp(a)),
+        A_log.shape,
+      ),
+    );
+
+  async function layer(i: number, config: LayerConfig): Promise<LayerWeights<S>> {
+    const at = `layers.${i}`;
+    const shared = async () => ({
+      in_proj: await linear(`${at}.mixer.in_proj`),
+      conv1d: {
+        weight: await vector(`${at}.mixer.conv1d.weight`),
+        bias: config.mixer.convBias ? await vector(`${at}.mixer.conv1d.bias`) : undefined,
+      },
+      A: await negativeExp(`${at}.mixer.A_log`),
+      D: await vector(`${at}.mixer.D`),
+      out_proj: await linear(`${at}.mixer.out_proj`),
+    });
+    const norm = await vector(`${at}.norm.weight`);
+    const mixer =
+      config.mixer.type === 'mamba2'
+        ? {
+            ...(await shared()),
+            dt_bias: await vector(`${at}.mixer.dt_bias`),
+            norm: config.mixer.rmsnorm ? await vector(`${at}.mixer.norm.weight`) : undefined,
+          }
+        : {
+            ...(await shared()),
+            x_proj: await linear(`${at}.mixer.x_proj`),
+            dt_proj: await linear(`${at}.mixer.dt_proj`),
+          };
+    if (!config.mlp) return { norm, mixer };
+    return {
+      norm,
+      mixer,
+      norm2: await vector(`${at}.norm2.weight`),
+      mlp: { fc1: await linear(`${at}.mlp.fc1`), fc2: await linear(`${at}.mlp.fc2`) },
+    };
+  }
+
+  async function everything({ layers, tieEmbeddings }: ModelConfig): Promise<ModelWeights<S>> {
+    const embedding = await matrix('embedding.weight');
+    const loadedLayers: LayerWeights<S>[] = [];
+    for (const [i, config] of layers.entries()) loadedLayers.push(await layer(i, config));
+    const norm_f = await vector('norm_f.weight');
+    return {
+      embedding,
+      layers: loadedLayers,
+      norm_f,
+      lm_head: tieEmbeddings ? embedding : await matrix('lm_head.weight'),
+    };
+  }
+
+  try {
+    return { weights: await everything(checkpoint.config), free };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
