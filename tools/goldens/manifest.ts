@@ -47,20 +47,20 @@ export async function readManifest(folder: string): Promise<Manifest> {
 
 /** A golden file's tensors, and how many gradients among them. */
 export class GoldenFile {
-  readonly #tensors: Readonly<Record<string, Stored>>;
+  readonly #tensors: ReadonlyMap<string, Stored>;
   readonly #path: string;
 
-  private constructor(path: string, tensors: Readonly<Record<string, Stored>>) {
+  private constructor(path: string, tensors: ReadonlyMap<string, Stored>) {
     this.#path = path;
     this.#tensors = tensors;
   }
 
   static async read(path: string): Promise<GoldenFile> {
-    return new GoldenFile(path, readSafetensors(await readFile(path), path).tensors);
+    return new GoldenFile(path, (await readSafetensors(path, await readFile(path))).tensors);
   }
 
   get gradients(): number {
-    return Object.keys(this.#tensors).filter((name) => name.startsWith('grad.')).length;
+    return [...this.#tensors.keys()].filter((name) => name.startsWith('grad.')).length;
   }
 
   /** @throws Error when the case lacks it */
@@ -71,7 +71,7 @@ export class GoldenFile {
   }
 
   optional(name: string): HostTensor | undefined {
-    const stored = this.#tensors[name];
+    const stored = this.#tensors.get(name);
     if (!stored) return undefined;
     const values = toFloat64(stored);
     return hostTensor(stored.dtype === 'i32' ? Int32Array.from(values) : values, stored.shape);

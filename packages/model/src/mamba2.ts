@@ -114,7 +114,7 @@ export class Mamba2 {
   /** Ids that end a text: the checkpoint's, or else the tokenizer's end-of-text token. */
   get eosTokenIds(): readonly number[] {
     if (this.config.eosTokenIds.length > 0) return this.config.eosTokenIds;
-    const id = this.tokenizer?.idOf('<|endoftext|>') ?? this.tokenizer?.idOf('</s>');
+    const id = this.tokenizer?.id('<|endoftext|>') ?? this.tokenizer?.id('</s>');
     return id === undefined ? [] : [id];
   }
 
@@ -138,9 +138,17 @@ export class Mamba2 {
     return promptIds(this.#generator(), prompt, (options.state?.length ?? 0) === 0);
   }
 
-  /** An empty state, or the one that `State.save` wrote. @throws CheckpointError for another model's state or a damaged file */
-  newState(saved?: Uint8Array): State {
-    return saved ? loadState(this.#network, this.fingerprint, saved) : new State(this.#network, this.fingerprint);
+  /** An empty state. */
+  newState(): State {
+    return new State(this.#network, this.fingerprint);
+  }
+
+  /**
+   * The state that `State.save` wrote.
+   * @throws CheckpointError for another model's state or a damaged file
+   */
+  loadState(saved: Uint8Array): Promise<State> {
+    return loadState(this.#network, this.fingerprint, saved);
   }
 
   /**
