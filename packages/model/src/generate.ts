@@ -40,8 +40,20 @@ export interface GenerateOptions extends Partial<SamplingParams> {
 }
 
 const OPTIONS = [
-  ...['maxTokens', 'seed', 'sequence', 'stop', 'ignoreEos', 'alternatives', 'state', 'signal', 'onPrompt'],
-  ...['temperature', 'topK', 'topP', 'minP', 'repetitionPenalty'],
+  'maxTokens',
+  'seed',
+  'sequence',
+  'stop',
+  'ignoreEos',
+  'alternatives',
+  'state',
+  'signal',
+  'onPrompt',
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repetitionPenalty',
 ];
 
 /** Why a sequence ended. */
