@@ -1,0 +1,2 @@
+export { webgpu } from './webgpu.js';
+export type { WebGpuOptions } from './options.js';

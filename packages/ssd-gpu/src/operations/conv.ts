@@ -1,0 +1,82 @@
+import {
+  ArgumentError,
+  type ConvOptions,
+  type ConvWeights,
+  expectShape,
+  refuseUnknown,
+  UnsupportedError,
+} from '@mamba2/core';
+import { causalConv1d as source, math, rows as rowsLibrary } from '../shaders.generated.js';
+import type { Gpu } from '../runtime/context.js';
+import type { Kernel } from '../runtime/kernel.js';
+import type { Block, GpuTensor } from '../runtime/memory.js';
+import { slotsOf } from './states.js';
+import { placeOf } from './views.js';
+
+export const convKernel: Kernel = {
+  name: 'causal-conv1d',
+  source,
+  variants: [{ name: 'portable', libraries: () => [math, rowsLibrary] }],
+};
+
+/** Widest convolution whose window an invocation keeps in registers. */
+const MOST_TAPS = 32;
+
+/** Causal depthwise convolution along the sequence, the last inputs being the state. */
+export function causalConv1d(
+  gpu: Gpu,
+  x: GpuTensor,
+  w: ConvWeights<Block>,
+  state?: GpuTensor,
+  options: ConvOptions<Block> = {},
+): GpuTensor {
+  refuseUnknown('causalConv1d', options, ['activation', 'rows', 'lengths', 'stateOut']);
+  const { activation = 'silu' } = options;
+  if (activation !== 'silu' && activation !== 'none') {
+    throw new ArgumentError('activation', { given: String(activation), expected: '"silu" or "none"' });
+  }
+  const { weight, bias } = w;
+  const axes: Record<string, number> = {};
+  gpu.memory.use('f32', { x, weight, bias });
+  expectShape('x', x, ['b', 'l', 'k'], axes);
+  expectShape('weight', weight, ['k', 'width'], axes);
+  const { b = 0, l = 0, k = 0, width = 0 } = axes;
+  if (bias) expectShape('bias', bias, [k]);
+  if (width > MOST_TAPS)
+    throw new UnsupportedError('convolution width', { given: `${width}`, expected: `at most ${MOST_TAPS}` });
+  const slots = slotsOf(gpu, { b, state: [width - 1, k] }, { x, weight, bias }, state, options);
+  const out = gpu.make([b, l, k]);
+  const STEPS = l === 1 ? 1 : Math.max(16, width);
+  gpu.launch({
+    kernel: convKernel,
+    constants: {
+      WIDTH: width,
+      STEPS,
+      BIAS: bias !== undefined,
+      SILU: activation === 'silu',
+      ...slots.constants,
+    },
+    buffers: {
+      x: x.data,
+      weight: weight.data,
+      bias: bias?.data,
+      rows: slots.rows?.data,
+      lengths: slots.lengths?.data,
+      state: slots.block,
+      out: out.data,
+    },
+    params: {
+      x: placeOf(x),
+      state: slots.place,
+      channels: k,
+      positions: l,
+      weight_offset: weight.offset,
+      weight_stride: weight.strides[0]!,
+      bias_offset: bias?.offset ?? 0,
+      ...slots.offsets,
+    },
+    grid: [Math.ceil(k / 64), Math.ceil(l / STEPS), b],
+  });
+  slots.finish();
+  return out;
+}

@@ -1,0 +1,73 @@
+import { expectNumber, expectShape, refuseUnknown, type RmsNormOptions, ShapeError } from '@mamba2/core';
+import { math, rmsNorm as source, rows } from '../shaders.generated.js';
+import { type Gpu, rowGrid } from '../runtime/context.js';
+import type { Kernel } from '../runtime/kernel.js';
+import type { Block, GpuTensor } from '../runtime/memory.js';
+import { rowsFor } from './copy.js';
+import { reducing } from './reduce.js';
+import { nowhere, type Place, rowCount } from './views.js';
+
+export const rmsNormKernel: Kernel = { name: 'rms-norm', source, variants: reducing(() => [math, rows]) };
+
+/** What a product behind a normalisation needs to do it by the way. */
+export interface NormFolded {
+  readonly x: { t: GpuTensor; place: Place };
+  readonly weight: GpuTensor;
+  readonly gate: { t: GpuTensor; place: Place } | undefined;
+  readonly normBeforeGate: boolean;
+  readonly groups: number;
+  readonly eps: number;
+  readonly rows: number;
+  readonly width: number;
+}
+
+/** `weight · x / √(mean x² + ε)` over each group of the last axis, gated before or after. */
+export function rmsNorm(gpu: Gpu, x: GpuTensor, weight: GpuTensor, options: RmsNormOptions<Block>): GpuTensor {
+  refuseUnknown('rmsNorm', options, ['eps', 'groups', 'gate', 'normBeforeGate']);
+  const { eps, groups = 1, gate, normBeforeGate = false } = options;
+  expectNumber('rmsNorm eps', eps, { min: 0 });
+  gpu.memory.use('f32', { x, weight, gate });
+  const d = x.shape.at(-1) ?? 0;
+  if (d % expectNumber('rmsNorm groups', groups, { min: 1, integer: true }) !== 0) {
+    throw new ShapeError('rmsNorm groups', {
+      given: `${groups} groups of ${d}`,
+      expected: 'a divisor of the last axis',
+    });
+  }
+  expectShape('weight', weight, [d]);
+  if (gate) expectShape('gate', gate, x.shape);
+  const out = gpu.make(x.shape);
+  const folded: NormFolded = {
+    x: rowsFor(gpu, x),
+    weight,
+    gate: gate && rowsFor(gpu, gate),
+    normBeforeGate,
+    groups,
+    eps,
+    rows: rowCount(x),
+    width: d,
+  };
+  gpu.launch(
+    {
+      kernel: rmsNormKernel,
+      constants: {
+        WG: 64,
+        GATE_BEFORE: gate !== undefined && !normBeforeGate,
+        GATE_AFTER: gate !== undefined && normBeforeGate,
+      },
+      buffers: { x: folded.x.t.data, norm: weight.data, gate: folded.gate?.t.data, out: out.data },
+      params: {
+        x: folded.x.place,
+        gate: folded.gate?.place ?? nowhere,
+        width: d / groups,
+        all: d,
+        norm_offset: weight.offset,
+        rows: folded.rows,
+        eps,
+      },
+      grid: rowGrid(groups, folded.rows),
+    },
+    { produces: { block: out.data, by: folded } },
+  );
+  return out;
+}

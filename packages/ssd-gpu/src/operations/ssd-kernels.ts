@@ -1,0 +1,53 @@
+import {
+  math,
+  rows,
+  ssdChunkProduct,
+  ssdChunkScan,
+  ssdChunkState,
+  ssdDecay,
+  ssdRecur,
+  ssdStatePass,
+  ssdStep,
+  ssdSteps,
+  ssdStepWhole,
+  tiles,
+} from '../shaders.generated.js';
+import type { Kernel } from '../runtime/kernel.js';
+import { reducing } from './reduce.js';
+
+/** q: the chunk's length, and the side of the tiles its products are cut into. */
+export const Q = 64;
+
+const plain = (name: string, source: string, ...libraries: string[]): Kernel => ({
+  name,
+  source,
+  variants: [{ name: 'portable', libraries: () => [...libraries, math, rows, ssdDecay] }],
+});
+
+const factors = 'alias LeftNumber = f32;\nalias RightNumber = f32;';
+
+/** Δ and its segment sums. */
+export const stepsKernel = plain('ssd-steps', ssdSteps);
+/** Step 1's factor that heads share, `C Bᵀ` inside the chunks. */
+export const chunkProductKernel = plain('ssd-chunk-product', ssdChunkProduct, factors, tiles);
+/** Step 2: what a chunk leaves. */
+export const chunkStateKernel = plain('ssd-chunk-state', ssdChunkState, factors, tiles);
+/** Step 3: between chunks. */
+export const statePassKernel = plain('ssd-state-pass', ssdStatePass);
+/** Steps 1 and 4: inside the chunks, and what a chunk finds. */
+export const chunkScanKernel = plain('ssd-chunk-scan', ssdChunkScan, factors, tiles);
+
+/** One step of the recurrence. */
+export const stepKernel: Kernel = {
+  name: 'ssd-step',
+  source: ssdStep,
+  variants: reducing(() => [math, rows, ssdDecay, ssdRecur]),
+};
+/** One step of the recurrence from dt to the gate, where a shader may see so many buffers. */
+export const stepWholeKernel: Kernel = {
+  name: 'ssd-step-whole',
+  source: ssdStepWhole,
+  variants: reducing(() => [math, rows, ssdRecur]),
+};
+/** How many that is. */
+export const WHOLE_BUFFERS = 12;

@@ -1,0 +1,177 @@
+import { ArgumentError, DeviceError } from '@mamba2/core';
+import type { Health } from './health.js';
+import type { Launch, Work } from './launch.js';
+import { refuseOthers, type Words, writeParams } from './layout.js';
+import type { Slab } from './pool.js';
+import { bindGroup, type Pipeline, type Pipelines } from './pipelines.js';
+import type { ReadbackBatch } from './readback.js';
+
+/** Uniforms of one dispatch lie this far from the next one's: a multiple of every device's alignment. */
+const STRIDE = 256;
+/** Most operations in one list. */
+export const MOST_COMMANDS = 4096;
+
+interface Dispatch {
+  readonly pipeline: Pipeline;
+  readonly slabs: readonly Slab[];
+  readonly offset: readonly [number] | readonly [];
+  readonly grid: readonly [number, number, number];
+  group: GPUBindGroup | undefined;
+}
+
+type Command = Dispatch | Exclude<Work, { kind: 'launch' }>;
+
+/** Operations as the device takes them: pipelines, buffers in binding order, uniforms side by side. */
+export class CommandList {
+  readonly commands: Command[] = [];
+  readonly #words: Words;
+  readonly #used: number;
+  #pipelines = new Set<Pipeline>();
+  /** Uniforms that stay on the device, for lists that run again and again. */
+  readonly resident: GPUBuffer | undefined;
+
+  constructor(device: GPUDevice, pipelines: Pipelines, work: readonly Work[], { resident = false } = {}) {
+    const bytes = new ArrayBuffer(work.reduce((sum, { kind }) => sum + (kind === 'launch' ? STRIDE : 0), 0));
+    this.#words = { u32: new Uint32Array(bytes), i32: new Int32Array(bytes), f32: new Float32Array(bytes) };
+    let used = 0;
+    for (const item of work) {
+      if (item.kind !== 'launch') this.commands.push(item);
+      else {
+        const dispatch = prepare(pipelines, item.launch, this.#words, used);
+        if (dispatch.grid.includes(0)) continue;
+        this.#pipelines.add(dispatch.pipeline);
+        this.commands.push(dispatch);
+        if (dispatch.pipeline.layout.uniform) used += STRIDE;
+      }
+    }
+    this.#used = used;
+    if (resident && used > 0) {
+      this.resident = device.createBuffer({ label: 'uniforms of a program', size: used, usage: 0x40 | 0x08 });
+      device.queue.writeBuffer(this.resident, 0, bytes, 0, used);
+    }
+  }
+
+  /** What is still being compiled. */
+  compiling(): Promise<void>[] {
+    const waiting: Promise<void>[] = [];
+    for (const pipeline of this.#pipelines) if (!pipeline.compiled) waiting.push(pipeline.ready);
+    if (waiting.length === 0) this.#pipelines = new Set();
+    return waiting;
+  }
+
+  /** The uniforms, as bytes. */
+  get uniforms(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#words.u32.buffer as ArrayBuffer, 0, this.#used);
+  }
+
+  /** How many dispatches one run of it makes. */
+  get dispatches(): number {
+    return this.commands.filter((command) => 'pipeline' in command).length;
+  }
+
+  dispose(): void {
+    this.resident?.destroy();
+  }
+}
+
+/** Binds a launch's buffers and numbers by name. @throws ArgumentError for names that are missing, unknown or clash */
+function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number): Dispatch {
+  const { kernel, constants = {}, buffers, params, grid } = launch;
+  const pipeline = pipelines.get(kernel, constants);
+  const { slots } = pipeline.layout;
+  refuseOthers(kernel.name, 'buffer', buffers, slots);
+  writeParams(kernel.name, pipeline.layout, params, words, at / 4);
+  const readOnly = slots.find(({ name, writable }) => !writable && buffers[name]);
+  const slabs = slots.map(({ name, writable }) => {
+    const block = buffers[name];
+    if (block) return block.slab;
+    // Switched off by a constant: any buffer that is read anyway will do.
+    if (writable || !readOnly || !(name in buffers))
+      throw new ArgumentError(`${kernel.name}: buffer ${name}`, { given: 'none' });
+    return buffers[readOnly.name]!.slab;
+  });
+  slots.forEach(({ name, writable }, i) => {
+    if (!writable || slabs.indexOf(slabs[i]!) === slabs.lastIndexOf(slabs[i]!)) return;
+    throw new ArgumentError(`${kernel.name} would write ${name} while reading it under another name`, {
+      fix: 'give it memory of its own',
+    });
+  });
+  const most = pipelines.capabilities.gridWidth;
+  const [x, y = 1, z = 1] = grid;
+  if (Math.max(x, y, z) > most) {
+    throw new DeviceError(`${kernel.name}: too many workgroups`, {
+      given: `${x} × ${y} × ${z}`,
+      expected: `at most ${most} each`,
+    });
+  }
+  return { pipeline, slabs, offset: pipeline.layout.uniform ? [at] : [], grid: [x, y, z], group: undefined };
+}
+
+/** Turns lists into submissions. */
+export class Encoder {
+  readonly #device: GPUDevice;
+  readonly #health: Health;
+  readonly #uniforms: GPUBuffer;
+  /** Tells the bind groups over these uniforms from those over a program's own. */
+  #owners = new WeakMap<GPUBuffer, number>();
+  #nextOwner = 0;
+
+  constructor(device: GPUDevice, health: Health) {
+    this.#device = device;
+    this.#health = health;
+    this.#uniforms = device.createBuffer({ label: 'uniforms', size: MOST_COMMANDS * STRIDE, usage: 0x40 | 0x08 });
+  }
+
+  /** Encodes and submits: transfers to the host first, which are older, then the list. */
+  submit(list: CommandList | undefined, readback?: ReadbackBatch): void {
+    this.#health.watch('a submission', 'validation', () => {
+      const encoder = this.#device.createCommandEncoder();
+      readback?.encode(encoder);
+      if (list) {
+        if (!list.resident && list.uniforms.byteLength > 0)
+          this.#device.queue.writeBuffer(this.#uniforms, 0, list.uniforms);
+        this.#encode(encoder, list, list.resident ?? this.#uniforms);
+      }
+      this.#device.queue.submit([encoder.finish()]);
+    });
+    readback?.submitted();
+  }
+
+  #encode(encoder: GPUCommandEncoder, list: CommandList, uniforms: GPUBuffer): void {
+    let pass: GPUComputePassEncoder | undefined;
+    let current: Pipeline | undefined;
+    for (const command of list.commands) {
+      if ('pipeline' in command) {
+        pass ??= encoder.beginComputePass();
+        const { pipeline, offset, grid } = command;
+        if (pipeline !== current) pass.setPipeline((current = pipeline).compiled!);
+        command.group ??= bindGroup(this.#device, pipeline, command.slabs, uniforms, this.#ownerOf(uniforms));
+        pass.setBindGroup(0, command.group, offset);
+        pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+        continue;
+      }
+      pass?.end();
+      pass = current = undefined;
+      if (command.kind === 'clear') encoder.clearBuffer(command.block.slab.buffer);
+      else
+        encoder.copyBufferToBuffer(
+          command.from.slab.buffer,
+          command.fromByte,
+          command.to.slab.buffer,
+          command.toByte,
+          command.bytes,
+        );
+    }
+    pass?.end();
+  }
+
+  dispose(): void {
+    this.#uniforms.destroy();
+  }
+
+  #ownerOf(uniforms: GPUBuffer): number {
+    let owner = this.#owners.get(uniforms);
+    if (owner === undefined) this.#owners.set(uniforms, (owner = this.#nextOwner++));
+    return owner;
+  }
+}

@@ -1,0 +1,47 @@
+import type { Launch, Work } from './launch.js';
+import type { Block } from './memory.js';
+
+/**
+ * Joins neighbours where the second can do the first's work: a normalisation, say, folded into the matrix–vector product behind it. The first
+ * one's result must be read by the second alone and be released by now, since it is never written; and the second's output must not have
+ * taken the buffer of something that the first reads.
+ */
+export function fuse(work: readonly Work[]): Work[] {
+  const readers = new Map<Block, number>();
+  for (const item of work) for (const block of blocksOf(item)) readers.set(block, (readers.get(block) ?? 0) + 1);
+  const out: Work[] = [];
+  for (const item of work) {
+    const before = out.at(-1);
+    const joined = before && join(before, item, readers);
+    if (joined) out[out.length - 1] = { kind: 'launch', launch: joined };
+    else out.push(item);
+  }
+  return out;
+}
+
+function join(first: Work, second: Work, readers: ReadonlyMap<Block, number>): Launch | undefined {
+  if (first.kind !== 'launch' || second.kind !== 'launch') return undefined;
+  const produces = first.fusion?.produces;
+  const absorb = second.fusion?.absorb;
+  if (!produces || !absorb || absorb.block !== produces.block) return undefined;
+  // Once written by the first, once read by the second.
+  if (produces.block.alive || readers.get(produces.block) !== 2) return undefined;
+  const inputs = new Set(
+    blocksOf(first)
+      .filter((block) => block !== produces.block)
+      .map((block) => block.slab),
+  );
+  if (
+    blocksOf(second).some(
+      (block) => block !== produces.block && inputs.has(block.slab) && !blocksOf(first).includes(block),
+    )
+  )
+    return undefined;
+  return absorb.with(produces.by);
+}
+
+function blocksOf(item: Work): Block[] {
+  if (item.kind === 'copy') return [item.from, item.to];
+  if (item.kind === 'clear') return [item.block];
+  return Object.values(item.launch.buffers).filter((block) => block !== undefined);
+}

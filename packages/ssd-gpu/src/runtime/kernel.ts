@@ -1,0 +1,93 @@
+import { ArgumentError, UnsupportedError } from '@mamba2/core';
+import type { Capabilities } from './capabilities.js';
+
+/** Values a kernel is compiled for. */
+export type Constants = Readonly<Record<string, number | boolean>>;
+
+/** One way to compute what a kernel computes. */
+export interface Variant {
+  readonly name: string;
+  /** Device features its code names. */
+  readonly enables?: readonly ('f16' | 'subgroups')[];
+  /** More that it wants, in words, where the device or the shape falls short. */
+  readonly lacks?: (capabilities: Capabilities, constants: Constants) => string | undefined;
+  /** WGSL in front of the kernel's: named functions that it calls. */
+  readonly libraries: (constants: Constants) => readonly string[];
+  /** The kernel itself, where this variant has one of its own. */
+  readonly source?: string;
+  /** Constants of this variant alone. */
+  readonly constants?: Constants;
+}
+
+/** A WGSL kernel and its variants, fastest first; the last one runs on every device. */
+export interface Kernel {
+  readonly name: string;
+  readonly source: string;
+  readonly variants: readonly Variant[];
+}
+
+/** Variants a caller insists on: one name for all kernels that have it, or a name for each kernel. */
+export type ForcedVariants = string | Readonly<Record<string, string>>;
+
+/** Which variant runs, and why. */
+export interface Choice {
+  readonly variant: Variant;
+  readonly why: string;
+}
+
+/**
+ * The first variant that fits, or the one forced.
+ * @throws UnsupportedError when the forced one does not fit this device, ArgumentError when there is none of that name
+ */
+export function choose(
+  kernel: Kernel,
+  constants: Constants,
+  capabilities: Capabilities,
+  forced?: ForcedVariants,
+): Choice {
+  const wanted = typeof forced === 'string' ? forced : forced?.[kernel.name];
+  const refused: string[] = [];
+  for (const variant of kernel.variants) {
+    const lack = whatLacks(variant, capabilities, constants);
+    if (wanted === undefined) {
+      if (lack === undefined) return { variant, why: refused.length > 0 ? refused.join('; ') : 'the fastest' };
+      refused.push(`no ${variant.name}: ${lack}`);
+    } else if (variant.name === wanted) {
+      if (lack === undefined) return { variant, why: 'asked for' };
+      throw new UnsupportedError(`variant "${wanted}" of ${kernel.name}`, {
+        given: lack,
+        fix: 'leave the choice to the backend',
+      });
+    }
+  }
+  // A name meant for all kernels passes over those that don't have it.
+  if (typeof forced === 'string') {
+    const { variant } = choose(kernel, constants, capabilities);
+    return { variant, why: `it has no variant "${forced}"` };
+  }
+  throw new ArgumentError(`variant of ${kernel.name}`, {
+    given: String(wanted),
+    expected: kernel.variants.map((variant) => variant.name).join(' or '),
+  });
+}
+
+function whatLacks(
+  { enables = [], lacks }: Variant,
+  capabilities: Capabilities,
+  constants: Constants,
+): string | undefined {
+  if (enables.includes('f16') && !capabilities.f16) return 'the device has no shader-f16';
+  if (enables.includes('subgroups') && !capabilities.subgroups) return 'the device has no subgroups';
+  return lacks?.(capabilities, constants);
+}
+
+/** The text of a shader: what it enables, its constants, its libraries, the kernel. */
+export function shaderText(kernel: Kernel, variant: Variant, constants: Constants): string {
+  const enables = (variant.enables ?? []).map((feature) => `enable ${feature};`);
+  if (variant.enables?.includes('subgroups')) enables.push('requires subgroup_id;');
+  const all = { ...constants, ...variant.constants };
+  const lines = Object.entries(all).map(([name, value]) =>
+    typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name}: u32 = ${value}u;`,
+  );
+  return [...enables, ...lines, ...variant.libraries(constants), variant.source ?? kernel.source].join('\n');
+}

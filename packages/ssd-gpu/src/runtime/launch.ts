@@ -1,0 +1,37 @@
+import type { Constants, Kernel } from './kernel.js';
+import type { Params } from './layout.js';
+import type { Block } from './memory.js';
+
+/** One dispatch of a kernel: its buffers by the names its shader gives them, its numbers, and how many workgroups. */
+export interface Launch {
+  readonly kernel: Kernel;
+  readonly constants?: Constants;
+  /** Absent ones are those that the constants switch off; some other buffer is bound in their place. */
+  readonly buffers: Readonly<Record<string, Block | undefined>>;
+  readonly params: Params;
+  readonly grid: readonly [number, number?, number?];
+}
+
+/** Work in the queue. */
+export type Work =
+  | { readonly kind: 'launch'; readonly launch: Launch; readonly fusion?: Fusion }
+  | {
+      readonly kind: 'copy';
+      readonly from: Block;
+      readonly fromByte: number;
+      readonly to: Block;
+      readonly toByte: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: 'clear'; readonly block: Block };
+
+/**
+ * What an operation offers its neighbour: a producer says what stands for its result, a consumer how to take that in. A pair becomes one
+ * launch when nothing else reads the result in between.
+ */
+export interface Fusion {
+  /** The result that may never be written. */
+  readonly produces?: { readonly block: Block; readonly by: object };
+  /** A launch that computes the producer's part, too; undefined if it can't. */
+  readonly absorb?: { readonly block: Block; readonly with: (producer: object) => Launch | undefined };
+}

@@ -1,0 +1,95 @@
+import { ArgumentError } from '@mamba2/core';
+import type { makeShaderDataDefinitions } from 'webgpu-utils';
+
+/** webgpu-utils' parser of WGSL. */
+export type Reflect = typeof makeShaderDataDefinitions;
+
+/** Loads it: it wants WebGPU's constants to be there first. */
+export async function loadReflect(): Promise<Reflect> {
+  if (!('GPUShaderStage' in globalThis)) {
+    const value = { VERTEX: 1, FRAGMENT: 2, COMPUTE: 4 };
+    Object.defineProperty(globalThis, 'GPUShaderStage', { value, configurable: true, writable: true });
+  }
+  return (await import('webgpu-utils')).makeShaderDataDefinitions;
+}
+
+/** What a kernel is called with besides tensors: numbers, and four of them together for a tensor's place in its buffer. */
+export type Params = Readonly<Record<string, number | readonly number[]>>;
+
+/** A storage buffer as the shader declares it. */
+export interface Slot {
+  readonly name: string;
+  readonly binding: number;
+  readonly writable: boolean;
+}
+
+interface Field {
+  readonly name: string;
+  /** In words of four bytes. */
+  readonly at: number;
+  readonly type: 'u32' | 'i32' | 'f32' | 'vec4u';
+}
+
+/** A shader's bindings and the layout of its uniform, as reflected from its declarations. */
+export interface Layout {
+  readonly slots: readonly Slot[];
+  readonly uniform: { readonly binding: number; readonly bytes: number; readonly fields: readonly Field[] } | undefined;
+}
+
+/**
+ * Reflects a shader's declarations. Only those are shown to the parser, which does not know all of today's WGSL: structs, bindings,
+ * and the constants and aliases they are written with.
+ */
+export function layoutOf(code: string, reflect: Reflect): Layout {
+  const declarations = code.match(/^(struct \w+ \{[^}]*\}|@group[^;]*;|alias [^;]*;)/gm) ?? [];
+  const { uniforms, storages } = reflect(declarations.join('\n'));
+  const slots = Object.entries(storages).map(([name, { binding }]) => ({
+    name,
+    binding,
+    writable: declarations.some((line) => new RegExp(`<storage, read_write> ${name}\\b`).test(line)),
+  }));
+  const [uniform] = Object.values(uniforms);
+  if (!uniform || !('fields' in uniform.typeDefinition)) return { slots, uniform: undefined };
+  const fields = Object.entries(uniform.typeDefinition.fields as Record<string, { offset: number; type: object }>).map(
+    ([name, { offset, type }]) => {
+      const kind = 'type' in type ? String(type.type) : '';
+      if (kind !== 'u32' && kind !== 'i32' && kind !== 'f32' && kind !== 'vec4u')
+        throw new ArgumentError(`parameter ${name} of a kernel`, { given: kind, expected: 'u32, i32, f32 or vec4u' });
+      return { name, at: offset / 4, type: kind as Field['type'] };
+    },
+  );
+  return { slots, uniform: { binding: uniform.binding, bytes: uniform.size, fields } };
+}
+
+/** A place where uniforms are put together, seen as each type. */
+export interface Words {
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly f32: Float32Array;
+}
+
+/** Writes `params` as the shader lays them out, `at` words in. @throws ArgumentError naming a parameter that is missing or unknown */
+export function writeParams(kernel: string, { uniform }: Layout, params: Params, words: Words, at: number): void {
+  const fields = uniform?.fields ?? [];
+  for (const { name, at: own, type } of fields) {
+    const value = params[name];
+    if (type === 'vec4u') {
+      if (!Array.isArray(value) || value.length !== 4)
+        throw new ArgumentError(`${kernel}: parameter ${name}`, { expected: '4 numbers' });
+      words.u32.set(value as number[], at + own);
+    } else if (typeof value === 'number') words[type][at + own] = value;
+    else throw new ArgumentError(`${kernel}: parameter ${name}`, { given: String(value), expected: 'a number' });
+  }
+  refuseOthers(kernel, 'parameter', params, fields);
+}
+
+/** @throws ArgumentError when `given` names something that the shader does not have */
+export function refuseOthers(kernel: string, what: string, given: object, known: readonly { name: string }[]): void {
+  for (const name in given) {
+    if (!known.some((field) => field.name === name)) {
+      throw new ArgumentError(`${kernel} has no ${what} "${name}"`, {
+        expected: known.map((field) => field.name).join(', '),
+      });
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import { ArgumentError, DeviceError } from '@mamba2/core';
+import type { Capabilities } from './capabilities.js';
+import type { Health } from './health.js';
+import { choose, type Choice, type Constants, type ForcedVariants, type Kernel, shaderText } from './kernel.js';
+import { type Layout, layoutOf, type Reflect } from './layout.js';
+import type { Slab } from './pool.js';
+
+/** A compiled kernel, or one that soon will be. */
+export interface Pipeline {
+  readonly label: string;
+  readonly layout: Layout;
+  readonly groupLayout: GPUBindGroupLayout;
+  /** Undefined until it is compiled. */
+  compiled: GPUComputePipeline | undefined;
+  /** Settles when it is compiled or has failed; never rejects. */
+  readonly ready: Promise<void>;
+  readonly groups: Map<string, GPUBindGroup>;
+}
+
+/** Every pipeline in use: compiled once each, asynchronously, as many at a time as the driver likes. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #health: Health;
+  readonly #forced: ForcedVariants | undefined;
+  readonly #reflect: Reflect;
+  readonly #cache = new Map<string, Pipeline>();
+  readonly capabilities: Capabilities;
+  /** Which variant each kernel took last. */
+  readonly chosen = new Map<string, Choice>();
+
+  constructor(
+    device: GPUDevice,
+    health: Health,
+    capabilities: Capabilities,
+    reflect: Reflect,
+    forced?: ForcedVariants,
+  ) {
+    this.#reflect = reflect;
+    this.#device = device;
+    this.#health = health;
+    this.capabilities = capabilities;
+    this.#forced = forced;
+  }
+
+  /** The variant a kernel would run for these constants. */
+  choose(kernel: Kernel, constants: Constants): Choice {
+    return choose(kernel, constants, this.capabilities, this.#forced);
+  }
+
+  get(kernel: Kernel, constants: Constants): Pipeline {
+    let key = kernel.name;
+    for (const name in constants) key += `,${name}=${constants[name]}`;
+    const known = this.#cache.get(key);
+    if (known) return known;
+    const choice = this.choose(kernel, constants);
+    this.chosen.set(kernel.name, choice);
+    const made = this.#make(
+      key,
+      `${kernel.name} (${choice.variant.name})`,
+      shaderText(kernel, choice.variant, constants),
+    );
+    this.#cache.set(key, made);
+    return made;
+  }
+
+  #make(key: string, label: string, code: string): Pipeline {
+    const layout = layoutOf(code, this.#reflect);
+    const { storageBuffers } = this.capabilities;
+    if (layout.slots.length > storageBuffers) {
+      throw new ArgumentError(`${label} binds too many buffers`, {
+        given: `${layout.slots.length}`,
+        expected: `${storageBuffers}`,
+      });
+    }
+    const entries: GPUBindGroupLayoutEntry[] = layout.slots.map(({ binding, writable }) => ({
+      binding,
+      visibility: 4,
+      buffer: { type: writable ? 'storage' : 'read-only-storage' },
+    }));
+    if (layout.uniform) {
+      entries.push({
+        binding: layout.uniform.binding,
+        visibility: 4,
+        buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: layout.uniform.bytes },
+      });
+    }
+    const groupLayout = this.#device.createBindGroupLayout({ label, entries });
+    const module = this.#device.createShaderModule({ label, code });
+    const pipeline: Pipeline = {
+      label,
+      layout,
+      groupLayout,
+      compiled: undefined,
+      groups: new Map(),
+      ready: this.#device
+        .createComputePipelineAsync({
+          label: key,
+          layout: this.#device.createPipelineLayout({ bindGroupLayouts: [groupLayout] }),
+          compute: { module, entryPoint: 'main' },
+        })
+        .then(
+          (compiled) => void (pipeline.compiled = compiled),
+          async (cause: unknown) => this.#health.fail(await compileError(label, module, cause)),
+        ),
+    };
+    return pipeline;
+  }
+
+  /** What the compiler said about every shader so far: `label: line: message`. */
+  static async messages(label: string, module: GPUShaderModule): Promise<string[]> {
+    const { messages } = await module.getCompilationInfo();
+    return messages.map(({ type, lineNum, linePos, message }) => `${label}:${lineNum}:${linePos}: ${type}: ${message}`);
+  }
+}
+
+async function compileError(label: string, module: GPUShaderModule, cause: unknown): Promise<DeviceError> {
+  const log = await Pipelines.messages(label, module).catch(() => []);
+  return new DeviceError(`the shader ${label} did not compile`, {
+    given: log.length > 0 ? log.join('\n') : String(cause),
+    fix: 'force another variant, and please report the log',
+    cause,
+  });
+}
+
+/** How many bind groups a pipeline keeps before it starts afresh: a bound on memory, far above what repeated work needs. */
+const MOST_GROUPS = 4096;
+
+/** The bind group of a pipeline for these buffers, made once. */
+export function bindGroup(
+  device: GPUDevice,
+  pipeline: Pipeline,
+  slabs: readonly Slab[],
+  uniforms: GPUBuffer,
+  owner: number,
+): GPUBindGroup {
+  let key = `${owner}`;
+  for (const slab of slabs) key += `,${slab.id}`;
+  const known = pipeline.groups.get(key);
+  if (known) return known;
+  const { slots, uniform } = pipeline.layout;
+  const entries: GPUBindGroupEntry[] = slots.map(({ binding }, i) => ({
+    binding,
+    resource: { buffer: slabs[i]!.buffer },
+  }));
+  if (uniform) entries.push({ binding: uniform.binding, resource: { buffer: uniforms, size: uniform.bytes } });
+  if (pipeline.groups.size >= MOST_GROUPS) pipeline.groups.clear();
+  const made = device.createBindGroup({ label: pipeline.label, layout: pipeline.groupLayout, entries });
+  pipeline.groups.set(key, made);
+  for (const slab of new Set(slabs)) slab.forget.push(() => pipeline.groups.delete(key));
+  return made;
+}
