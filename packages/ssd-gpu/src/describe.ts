@@ -1,5 +1,6 @@
 import type { BackendDescription } from '@mamba2/core';
 import type { Gpu } from './runtime/context.js';
+import type { Choice, Kernel } from './runtime/kernel.js';
 import { convKernel } from './operations/conv.js';
 import { elementwiseKernel, lastKernel } from './operations/elementwise.js';
 import { copyKernel } from './operations/copy.js';
@@ -25,25 +26,43 @@ import {
 } from './operations/ssd-kernels.js';
 import { STORAGE } from './operations/weight.js';
 
-/** Every kernel. */
-export const kernels = [
-  ...[embedKernel, linearRowKernel, linearTilesKernel, rmsNormKernel, convKernel],
-  ...[stepsKernel, chunkProductKernel, chunkStateKernel, statePassKernel, chunkScanKernel, stepKernel, stepWholeKernel],
-  ...[scanStepsKernel, scanChunkStateKernel, scanStatePassKernel, scanChunkOutputKernel],
-  ...[elementwiseKernel, copyKernel, lastKernel, logProbsKernel, observeKernel, drawKernel, commitKernel],
-] as const;
+const scans = [scanStepsKernel, scanChunkStateKernel, scanStatePassKernel, scanChunkOutputKernel];
+const chunks = [stepsKernel, chunkProductKernel, chunkStateKernel, statePassKernel, chunkScanKernel];
+
+/** The kernels each operation runs. */
+export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
+  embed: [embedKernel],
+  linear: [linearRowKernel, linearTilesKernel],
+  rmsNorm: [rmsNormKernel],
+  causalConv1d: [convKernel],
+  ssd: [...chunks, stepKernel, stepWholeKernel],
+  selectiveScan: scans,
+  siluGate: [elementwiseKernel],
+  add: [elementwiseKernel],
+  concat: [copyKernel],
+  copy: [copyKernel],
+  last: [lastKernel],
+  logProbs: [logProbsKernel],
+  observe: [observeKernel],
+  sample: [drawKernel, commitKernel],
+};
 
 /** Which variant each kernel takes on this device, and why. */
 export function describe({ capabilities, pipelines }: Gpu, device: string): BackendDescription {
   const { f16, subgroups, subgroupSizes, storageBuffers, workgroupBytes, bindingBytes } = capabilities;
   const whole = storageBuffers >= WHOLE_BUFFERS;
   const unused = whole ? stepKernel : stepWholeKernel;
-  const operations = kernels
-    .filter((kernel) => kernel !== unused)
-    .map((kernel) => {
-      const { variant, why } = pipelines.chosen.get(kernel.name) ?? pipelines.choose(kernel, { STORED: STORAGE.f16 });
-      return [kernel.name, { variant: variant.name, why }] as const;
-    });
+  const choices = (kernels: readonly Kernel[]) => {
+    const each = kernels
+      .filter((kernel) => kernel !== unused)
+      .map((kernel) => ({ kernel, ...(pipelines.chosen.get(kernel.name) ?? pipelines.choose(kernel, { STORED: STORAGE.f16 })) }));
+    const [first] = each;
+    const same = each.every(({ variant, why }) => variant.name === first!.variant.name && why === first!.why);
+    const text = (what: (choice: Choice) => string) =>
+      same ? what(first!) : each.map((choice) => `${choice.kernel.name}: ${what(choice)}`).join('; ');
+    return { variant: text(({ variant }) => variant.name), why: text(({ why }) => why) };
+  };
+  const operations = Object.entries(kernelsOf).map(([name, kernels]) => [name, choices(kernels)] as const);
   return {
     backend: 'webgpu',
     device,

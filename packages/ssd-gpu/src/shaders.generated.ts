@@ -329,11 +329,11 @@ fn inputs(start: u32, gate_start: u32, k: u32) -> Inputs {
 }
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let first = self_.group.x * ROWS;
-  let batch = self_.group.y * BATCH;
+  let first = group.x * ROWS;
+  let batch = group.y * BATCH;
   var sums: array<vec4f, BATCH>;
   var squares: array<f32, BATCH>;
   for (var o = lane; o < params.octets; o += WG) {
@@ -471,10 +471,10 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let row = self_.group.x + self_.group.y * 32768u;
+  let row = group.x + group.y * 32768u;
   let start = row_at(params.logits, min(row, params.rows - 1u));
   var most = LOWEST;
   for (var i = lane; i < params.vocabulary; i += WG) {
@@ -635,7 +635,6 @@ var<workgroup> reduce_scratch: array<vec4f, WG>;
 
 struct Invocation {
   @builtin(local_invocation_index) lane: u32,
-  @builtin(workgroup_id) group: vec3u,
 }
 
 /// To be called first.
@@ -682,7 +681,6 @@ var<private> own_lane: u32;
 
 struct Invocation {
   @builtin(local_invocation_index) lane: u32,
-  @builtin(workgroup_id) group: vec3u,
   @builtin(subgroup_id) subgroup: u32,
   @builtin(num_subgroups) subgroups: u32,
   @builtin(subgroup_invocation_id) subgroup_lane: u32,
@@ -747,13 +745,13 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation, @builtin(num_workgroups) groups: vec3u) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
   begin(self_);
-  let row = self_.group.y + self_.group.z * groups.y;
+  let row = group.y + group.z * groups.y;
   if (row >= params.rows) {
     return;
   }
-  let first = self_.group.x * params.width;
+  let first = group.x * params.width;
   let start = row_at(params.x, row) + first;
   let gate_start = row_at(params.gate, row) + first;
   var squares = 0.0;
@@ -933,10 +931,10 @@ fn inverse_cdf(own: u32, threshold: f32, u: f32, lane: u32) -> f32 {
 }
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let row = self_.group.x;
+  let row = group.x;
   var slot = row;
   if (ROWS) {
     slot = u32(rows[params.rows_offset + row]);
@@ -1652,11 +1650,11 @@ struct Params {
 @group(0) @binding(12) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let head = self_.group.y;
-  let row = self_.group.z;
+  let head = group.y;
+  let row = group.z;
   var counts = true;
   if (LENGTHS) {
     counts = lengths[params.lengths_offset + row] > 0;
@@ -1676,8 +1674,8 @@ fn main(self_: Invocation) {
     }
     delta = clamp(delta, params.low, params.high);
   }
-  let total = recur(self_.group.x * 4u, lane, head, row, slot, delta, delta * A[params.a_offset + head], counts);
-  let e = self_.group.x * 4u + lane;
+  let total = recur(group.x * 4u, lane, head, row, slot, delta, delta * A[params.a_offset + head], counts);
+  let e = group.x * 4u + lane;
   if (lane < 4u && e < params.p) {
     var value = with_skip(total[lane], e, head, row, counts);
     if (GATE && counts) {
@@ -1715,18 +1713,18 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let head = self_.group.y;
-  let row = self_.group.z;
+  let head = group.y;
+  let row = group.z;
   let step = steps[row * params.heads + head];
   var slot = row;
   if (ROWS) {
     slot = u32(rows[params.rows_offset + row]);
   }
-  let total = recur(self_.group.x * 4u, lane, head, row, slot, step.x, sum_from_start(step), step.w > 0.0);
-  let e = self_.group.x * 4u + lane;
+  let total = recur(group.x * 4u, lane, head, row, slot, step.x, sum_from_start(step), step.w > 0.0);
+  let e = group.x * 4u + lane;
   if (lane < 4u && e < params.p) {
     y[(row * params.heads + head) * params.p + e] = with_skip(total[lane], e, head, row, step.w > 0.0);
   }

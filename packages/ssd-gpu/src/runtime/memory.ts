@@ -187,10 +187,16 @@ export class Memory {
 }
 
 /** The tensors in a returned value: itself, or in arrays and plain objects, to any depth. */
-export function tensorsIn(value: unknown, found: GpuTensor[] = []): GpuTensor[] {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Block) return found;
-  if ('data' in value && 'strides' in value && 'offset' in value) {
-    if (value.data instanceof Block) found.push(value as GpuTensor);
-  } else for (const inner of Object.values(value)) tensorsIn(inner, found);
+export function tensorsIn(value: unknown): GpuTensor[] {
+  const found: GpuTensor[] = [];
+  const seen = new Set<object>();
+  const visit = (inner: unknown): void => {
+    if (typeof inner !== 'object' || inner === null || ArrayBuffer.isView(inner) || seen.has(inner)) return;
+    seen.add(inner);
+    if (inner instanceof Block) return;
+    if ('data' in inner && inner.data instanceof Block) found.push(inner as GpuTensor);
+    else for (const part of Object.values(inner)) visit(part);
+  };
+  visit(value);
   return found;
 }

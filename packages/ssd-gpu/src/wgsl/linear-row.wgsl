@@ -66,11 +66,11 @@ fn inputs(start: u32, gate_start: u32, k: u32) -> Inputs {
 }
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let first = self_.group.x * ROWS;
-  let batch = self_.group.y * BATCH;
+  let first = group.x * ROWS;
+  let batch = group.y * BATCH;
   var sums: array<vec4f, BATCH>;
   var squares: array<f32, BATCH>;
   for (var o = lane; o < params.octets; o += WG) {

@@ -13,10 +13,10 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let row = self_.group.x + self_.group.y * 32768u;
+  let row = group.x + group.y * 32768u;
   let start = row_at(params.logits, min(row, params.rows - 1u));
   var most = LOWEST;
   for (var i = lane; i < params.vocabulary; i += WG) {

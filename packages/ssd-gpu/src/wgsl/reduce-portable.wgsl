@@ -3,7 +3,6 @@ var<workgroup> reduce_scratch: array<vec4f, WG>;
 
 struct Invocation {
   @builtin(local_invocation_index) lane: u32,
-  @builtin(workgroup_id) group: vec3u,
 }
 
 /// To be called first.

@@ -6,7 +6,6 @@ var<private> own_lane: u32;
 
 struct Invocation {
   @builtin(local_invocation_index) lane: u32,
-  @builtin(workgroup_id) group: vec3u,
   @builtin(subgroup_id) subgroup: u32,
   @builtin(num_subgroups) subgroups: u32,
   @builtin(subgroup_invocation_id) subgroup_lane: u32,

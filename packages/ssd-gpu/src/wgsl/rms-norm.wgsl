@@ -17,13 +17,13 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation, @builtin(num_workgroups) groups: vec3u) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
   begin(self_);
-  let row = self_.group.y + self_.group.z * groups.y;
+  let row = group.y + group.z * groups.y;
   if (row >= params.rows) {
     return;
   }
-  let first = self_.group.x * params.width;
+  let first = group.x * params.width;
   let start = row_at(params.x, row) + first;
   let gate_start = row_at(params.gate, row) + first;
   var squares = 0.0;

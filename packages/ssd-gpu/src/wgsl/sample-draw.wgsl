@@ -95,10 +95,10 @@ fn inverse_cdf(own: u32, threshold: f32, u: f32, lane: u32) -> f32 {
 }
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let row = self_.group.x;
+  let row = group.x;
   var slot = row;
   if (ROWS) {
     slot = u32(rows[params.rows_offset + row]);

@@ -36,11 +36,11 @@ struct Params {
 @group(0) @binding(12) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let head = self_.group.y;
-  let row = self_.group.z;
+  let head = group.y;
+  let row = group.z;
   var counts = true;
   if (LENGTHS) {
     counts = lengths[params.lengths_offset + row] > 0;
@@ -60,8 +60,8 @@ fn main(self_: Invocation) {
     }
     delta = clamp(delta, params.low, params.high);
   }
-  let total = recur(self_.group.x * 4u, lane, head, row, slot, delta, delta * A[params.a_offset + head], counts);
-  let e = self_.group.x * 4u + lane;
+  let total = recur(group.x * 4u, lane, head, row, slot, delta, delta * A[params.a_offset + head], counts);
+  let e = group.x * 4u + lane;
   if (lane < 4u && e < params.p) {
     var value = with_skip(total[lane], e, head, row, counts);
     if (GATE && counts) {

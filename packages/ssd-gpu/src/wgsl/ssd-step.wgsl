@@ -25,18 +25,18 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation) {
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
-  let head = self_.group.y;
-  let row = self_.group.z;
+  let head = group.y;
+  let row = group.z;
   let step = steps[row * params.heads + head];
   var slot = row;
   if (ROWS) {
     slot = u32(rows[params.rows_offset + row]);
   }
-  let total = recur(self_.group.x * 4u, lane, head, row, slot, step.x, sum_from_start(step), step.w > 0.0);
-  let e = self_.group.x * 4u + lane;
+  let total = recur(group.x * 4u, lane, head, row, slot, step.x, sum_from_start(step), step.w > 0.0);
+  let e = group.x * 4u + lane;
   if (lane < 4u && e < params.p) {
     y[(row * params.heads + head) * params.p + e] = with_skip(total[lane], e, head, row, step.w > 0.0);
   }
