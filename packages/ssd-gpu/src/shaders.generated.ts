@@ -355,21 +355,31 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
     }
   }
   for (var i = 0u; i < BATCH; i++) {
-    var total = sum4_all(sums[i], lane);
+    stash4(i, sums[i], lane);
     if (NORM) {
-      total *= inverseSqrt(sum_all(squares[i], lane) / f32(params.inputs) + params.eps);
+      stash(i, squares[i], lane);
     }
-    let row = batch + i;
-    if (lane < ROWS && row < params.rows && first + lane < params.outputs) {
-      let column = params.first_output + first + lane;
-      var value = total[lane];
-      if (BIAS) {
-        value += bias[params.bias_offset + column];
+  }
+  workgroupBarrier();
+  // One invocation to each row of x finishes its ROWS results.
+  let row = batch + lane;
+  if (lane < BATCH && row < params.rows) {
+    var total = collect4(lane);
+    if (NORM) {
+      total *= inverseSqrt(collect(lane) / f32(params.inputs) + params.eps);
+    }
+    for (var r = 0u; r < ROWS; r++) {
+      if (first + r < params.outputs) {
+        let column = params.first_output + first + r;
+        var value = total[r];
+        if (BIAS) {
+          value += bias[params.bias_offset + column];
+        }
+        if (RESIDUAL) {
+          value += residual[row_at(params.residual, row) + column];
+        }
+        out[row * params.all_outputs + column] = value;
       }
-      if (RESIDUAL) {
-        value += residual[row_at(params.residual, row) + column];
-      }
-      out[row * params.all_outputs + column] = value;
     }
   }
 }
@@ -630,8 +640,10 @@ fn uniform_number(seed: vec2u, sequence: u32, position: u32) -> f32 {
 }
 `;
 
-export const reducePortable = `// Sums and maxima over a workgroup of WG invocations (a power of two), in shared memory. Every invocation must call them, and all get the result.
-var<workgroup> reduce_scratch: array<vec4f, WG>;
+export const reducePortable = `// Sums and maxima over a workgroup of WG invocations, in shared memory: everyone writes, and who needs the result adds up. Fewer barriers than a tree,
+// and the same order of additions every time. SLOTS sums can be under way at once.
+var<workgroup> fours: array<vec4f, SLOTS * WG>;
+var<workgroup> ones: array<f32, SLOTS * WG>;
 
 struct Invocation {
   @builtin(local_invocation_index) lane: u32,
@@ -640,41 +652,56 @@ struct Invocation {
 /// To be called first.
 fn begin(self_: Invocation) {}
 
-fn sum4_all(v: vec4f, lane: u32) -> vec4f {
-  reduce_scratch[lane] = v;
-  workgroupBarrier();
-  for (var width = WG / 2u; width > 0u; width /= 2u) {
-    if (lane < width) {
-      reduce_scratch[lane] += reduce_scratch[lane + width];
-    }
-    workgroupBarrier();
+/// Puts an invocation's share of a sum aside; behind a barrier, the sum is there for all.
+fn stash4(slot: u32, v: vec4f, lane: u32) {
+  fours[slot * WG + lane] = v;
+}
+
+fn collect4(slot: u32) -> vec4f {
+  var total = fours[slot * WG];
+  for (var i = 1u; i < WG; i++) {
+    total += fours[slot * WG + i];
   }
-  let total = reduce_scratch[0];
+  return total;
+}
+
+fn stash(slot: u32, v: f32, lane: u32) {
+  ones[slot * WG + lane] = v;
+}
+
+fn collect(slot: u32) -> f32 {
+  var total = ones[slot * WG];
+  for (var i = 1u; i < WG; i++) {
+    total += ones[slot * WG + i];
+  }
+  return total;
+}
+
+/// The same at once; every invocation must call them, and all get the result.
+fn sum_all(v: f32, lane: u32) -> f32 {
+  stash(0u, v, lane);
+  workgroupBarrier();
+  let total = collect(0u);
   workgroupBarrier();
   return total;
 }
 
-fn sum_all(v: f32, lane: u32) -> f32 {
-  return sum4_all(vec4f(v, 0.0, 0.0, 0.0), lane).x;
-}
-
 fn max_all(v: f32, lane: u32) -> f32 {
-  reduce_scratch[lane].x = v;
+  stash(0u, v, lane);
   workgroupBarrier();
-  for (var width = WG / 2u; width > 0u; width /= 2u) {
-    if (lane < width) {
-      reduce_scratch[lane].x = max(reduce_scratch[lane].x, reduce_scratch[lane + width].x);
-    }
-    workgroupBarrier();
+  var most = ones[0];
+  for (var i = 1u; i < WG; i++) {
+    most = max(most, ones[i]);
   }
-  let most = reduce_scratch[0].x;
   workgroupBarrier();
   return most;
 }
 `;
 
 export const reduceSubgroups = `// Sums and maxima over a workgroup of WG invocations: first inside each subgroup, then over the subgroups' results, whatever their size.
-var<workgroup> reduce_scratch: array<vec4f, WG>;
+// SLOTS sums can be under way at once.
+var<workgroup> fours: array<vec4f, SLOTS * WG>;
+var<workgroup> ones: array<f32, SLOTS * WG>;
 var<private> own_subgroup: u32;
 var<private> subgroup_count: u32;
 var<private> own_lane: u32;
@@ -693,33 +720,55 @@ fn begin(self_: Invocation) {
   own_lane = self_.subgroup_lane;
 }
 
-fn sum4_all(v: vec4f, lane: u32) -> vec4f {
+/// Puts an invocation's share of a sum aside; behind a barrier, the sum is there for all.
+fn stash4(slot: u32, v: vec4f, lane: u32) {
   let part = subgroupAdd(v);
   if (own_lane == 0u) {
-    reduce_scratch[own_subgroup] = part;
+    fours[slot * WG + own_subgroup] = part;
   }
-  workgroupBarrier();
-  var total = reduce_scratch[0];
+}
+
+fn collect4(slot: u32) -> vec4f {
+  var total = fours[slot * WG];
   for (var i = 1u; i < subgroup_count; i++) {
-    total += reduce_scratch[i];
+    total += fours[slot * WG + i];
   }
-  workgroupBarrier();
   return total;
 }
 
+fn stash(slot: u32, v: f32, lane: u32) {
+  let part = subgroupAdd(v);
+  if (own_lane == 0u) {
+    ones[slot * WG + own_subgroup] = part;
+  }
+}
+
+fn collect(slot: u32) -> f32 {
+  var total = ones[slot * WG];
+  for (var i = 1u; i < subgroup_count; i++) {
+    total += ones[slot * WG + i];
+  }
+  return total;
+}
+
+/// The same at once; every invocation must call them, and all get the result.
 fn sum_all(v: f32, lane: u32) -> f32 {
-  return sum4_all(vec4f(v, 0.0, 0.0, 0.0), lane).x;
+  stash(0u, v, lane);
+  workgroupBarrier();
+  let total = collect(0u);
+  workgroupBarrier();
+  return total;
 }
 
 fn max_all(v: f32, lane: u32) -> f32 {
   let part = subgroupMax(v);
   if (own_lane == 0u) {
-    reduce_scratch[own_subgroup].x = part;
+    ones[own_subgroup] = part;
   }
   workgroupBarrier();
-  var most = reduce_scratch[0].x;
+  var most = ones[0];
   for (var i = 1u; i < subgroup_count; i++) {
-    most = max(most, reduce_scratch[i].x);
+    most = max(most, ones[i]);
   }
   workgroupBarrier();
   return most;
@@ -1548,7 +1597,9 @@ fn recur(first: u32, lane: u32, head: u32, row: u32, slot: u32, delta: f32, deca
       }
     }
   }
-  return sum4_all(sums, lane);
+  stash4(0u, sums, lane);
+  workgroupBarrier();
+  return collect4(0u);
 }
 
 /// y + D x, or 0 for a row that does not count.

@@ -155,6 +155,7 @@ function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
     constants: {
       ...constants,
       WG: 64,
+      SLOTS: BATCH,
       ROWS: 4,
       BATCH,
       NORM: norm !== undefined,

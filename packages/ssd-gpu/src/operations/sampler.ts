@@ -50,7 +50,7 @@ export function logProbs(gpu: Gpu, logits: GpuTensor, ids: GpuTensor): GpuTensor
   const count = rowCount(logits);
   gpu.launch({
     kernel: logProbsKernel,
-    constants: { WG: 64 },
+    constants: { WG: 64, SLOTS: 1 },
     buffers: { logits: own.t.data, ids: wanted.t.data, out: out.data },
     params: { logits: own.place, ids: wanted.place, rows: count, vocabulary: axes['V']! },
     grid: [Math.min(count, 32768), Math.ceil(count / 32768)],
@@ -128,7 +128,7 @@ export function sample(
   const rowsOffset = { rows_offset: slotOf?.offset ?? 0 };
   gpu.launch({
     kernel: drawKernel,
-    constants: { WG: V > 1024 ? 256 : 64, ROWS },
+    constants: { WG: V > 1024 ? 256 : 64, SLOTS: 1, ROWS },
     buffers: {
       logits: logits.data,
       settings: params.data,

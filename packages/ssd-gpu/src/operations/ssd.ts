@@ -156,6 +156,7 @@ function oneStep(problem: Problem): void {
   const { constants, params } = skip(w);
   const { ROWS, STATE, LENGTHS } = slots.constants;
   const WG = n <= 32 ? 32 : n <= 64 ? 64 : 128;
+  const SLOTS = 1;
   const grid = [Math.ceil(p / 4), h, b] as const;
   const shared = {
     x: x.data,
@@ -184,6 +185,7 @@ function oneStep(problem: Problem): void {
       kernel: stepWholeKernel,
       constants: {
         WG,
+        SLOTS,
         ROWS,
         STATE,
         LENGTHS,
@@ -217,7 +219,7 @@ function oneStep(problem: Problem): void {
   const steps = stepSizes(problem, 0, 1, 1);
   gpu.launch({
     kernel: stepKernel,
-    constants: { WG, ROWS, STATE, ...constants },
+    constants: { WG, SLOTS, ROWS, STATE, ...constants },
     buffers: { ...shared, steps: steps.data },
     params: { ...places, rows_offset: slots.offsets.rows_offset },
     grid,

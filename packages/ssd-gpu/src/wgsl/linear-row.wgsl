@@ -92,21 +92,31 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
     }
   }
   for (var i = 0u; i < BATCH; i++) {
-    var total = sum4_all(sums[i], lane);
+    stash4(i, sums[i], lane);
     if (NORM) {
-      total *= inverseSqrt(sum_all(squares[i], lane) / f32(params.inputs) + params.eps);
+      stash(i, squares[i], lane);
     }
-    let row = batch + i;
-    if (lane < ROWS && row < params.rows && first + lane < params.outputs) {
-      let column = params.first_output + first + lane;
-      var value = total[lane];
-      if (BIAS) {
-        value += bias[params.bias_offset + column];
+  }
+  workgroupBarrier();
+  // One invocation to each row of x finishes its ROWS results.
+  let row = batch + lane;
+  if (lane < BATCH && row < params.rows) {
+    var total = collect4(lane);
+    if (NORM) {
+      total *= inverseSqrt(collect(lane) / f32(params.inputs) + params.eps);
+    }
+    for (var r = 0u; r < ROWS; r++) {
+      if (first + r < params.outputs) {
+        let column = params.first_output + first + r;
+        var value = total[r];
+        if (BIAS) {
+          value += bias[params.bias_offset + column];
+        }
+        if (RESIDUAL) {
+          value += residual[row_at(params.residual, row) + column];
+        }
+        out[row * params.all_outputs + column] = value;
       }
-      if (RESIDUAL) {
-        value += residual[row_at(params.residual, row) + column];
-      }
-      out[row * params.all_outputs + column] = value;
     }
   }
 }

@@ -1,5 +1,7 @@
-// Sums and maxima over a workgroup of WG invocations (a power of two), in shared memory. Every invocation must call them, and all get the result.
-var<workgroup> reduce_scratch: array<vec4f, WG>;
+// Sums and maxima over a workgroup of WG invocations, in shared memory: everyone writes, and who needs the result adds up. Fewer barriers than a tree,
+// and the same order of additions every time. SLOTS sums can be under way at once.
+var<workgroup> fours: array<vec4f, SLOTS * WG>;
+var<workgroup> ones: array<f32, SLOTS * WG>;
 
 struct Invocation {
   @builtin(local_invocation_index) lane: u32,
@@ -8,34 +10,47 @@ struct Invocation {
 /// To be called first.
 fn begin(self_: Invocation) {}
 
-fn sum4_all(v: vec4f, lane: u32) -> vec4f {
-  reduce_scratch[lane] = v;
-  workgroupBarrier();
-  for (var width = WG / 2u; width > 0u; width /= 2u) {
-    if (lane < width) {
-      reduce_scratch[lane] += reduce_scratch[lane + width];
-    }
-    workgroupBarrier();
+/// Puts an invocation's share of a sum aside; behind a barrier, the sum is there for all.
+fn stash4(slot: u32, v: vec4f, lane: u32) {
+  fours[slot * WG + lane] = v;
+}
+
+fn collect4(slot: u32) -> vec4f {
+  var total = fours[slot * WG];
+  for (var i = 1u; i < WG; i++) {
+    total += fours[slot * WG + i];
   }
-  let total = reduce_scratch[0];
+  return total;
+}
+
+fn stash(slot: u32, v: f32, lane: u32) {
+  ones[slot * WG + lane] = v;
+}
+
+fn collect(slot: u32) -> f32 {
+  var total = ones[slot * WG];
+  for (var i = 1u; i < WG; i++) {
+    total += ones[slot * WG + i];
+  }
+  return total;
+}
+
+/// The same at once; every invocation must call them, and all get the result.
+fn sum_all(v: f32, lane: u32) -> f32 {
+  stash(0u, v, lane);
+  workgroupBarrier();
+  let total = collect(0u);
   workgroupBarrier();
   return total;
 }
 
-fn sum_all(v: f32, lane: u32) -> f32 {
-  return sum4_all(vec4f(v, 0.0, 0.0, 0.0), lane).x;
-}
-
 fn max_all(v: f32, lane: u32) -> f32 {
-  reduce_scratch[lane].x = v;
+  stash(0u, v, lane);
   workgroupBarrier();
-  for (var width = WG / 2u; width > 0u; width /= 2u) {
-    if (lane < width) {
-      reduce_scratch[lane].x = max(reduce_scratch[lane].x, reduce_scratch[lane + width].x);
-    }
-    workgroupBarrier();
+  var most = ones[0];
+  for (var i = 1u; i < WG; i++) {
+    most = max(most, ones[i]);
   }
-  let most = reduce_scratch[0].x;
   workgroupBarrier();
   return most;
 }

@@ -1,5 +1,7 @@
 // Sums and maxima over a workgroup of WG invocations: first inside each subgroup, then over the subgroups' results, whatever their size.
-var<workgroup> reduce_scratch: array<vec4f, WG>;
+// SLOTS sums can be under way at once.
+var<workgroup> fours: array<vec4f, SLOTS * WG>;
+var<workgroup> ones: array<f32, SLOTS * WG>;
 var<private> own_subgroup: u32;
 var<private> subgroup_count: u32;
 var<private> own_lane: u32;
@@ -18,33 +20,55 @@ fn begin(self_: Invocation) {
   own_lane = self_.subgroup_lane;
 }
 
-fn sum4_all(v: vec4f, lane: u32) -> vec4f {
+/// Puts an invocation's share of a sum aside; behind a barrier, the sum is there for all.
+fn stash4(slot: u32, v: vec4f, lane: u32) {
   let part = subgroupAdd(v);
   if (own_lane == 0u) {
-    reduce_scratch[own_subgroup] = part;
+    fours[slot * WG + own_subgroup] = part;
   }
-  workgroupBarrier();
-  var total = reduce_scratch[0];
+}
+
+fn collect4(slot: u32) -> vec4f {
+  var total = fours[slot * WG];
   for (var i = 1u; i < subgroup_count; i++) {
-    total += reduce_scratch[i];
+    total += fours[slot * WG + i];
   }
-  workgroupBarrier();
   return total;
 }
 
+fn stash(slot: u32, v: f32, lane: u32) {
+  let part = subgroupAdd(v);
+  if (own_lane == 0u) {
+    ones[slot * WG + own_subgroup] = part;
+  }
+}
+
+fn collect(slot: u32) -> f32 {
+  var total = ones[slot * WG];
+  for (var i = 1u; i < subgroup_count; i++) {
+    total += ones[slot * WG + i];
+  }
+  return total;
+}
+
+/// The same at once; every invocation must call them, and all get the result.
 fn sum_all(v: f32, lane: u32) -> f32 {
-  return sum4_all(vec4f(v, 0.0, 0.0, 0.0), lane).x;
+  stash(0u, v, lane);
+  workgroupBarrier();
+  let total = collect(0u);
+  workgroupBarrier();
+  return total;
 }
 
 fn max_all(v: f32, lane: u32) -> f32 {
   let part = subgroupMax(v);
   if (own_lane == 0u) {
-    reduce_scratch[own_subgroup].x = part;
+    ones[own_subgroup] = part;
   }
   workgroupBarrier();
-  var most = reduce_scratch[0].x;
+  var most = ones[0];
   for (var i = 1u; i < subgroup_count; i++) {
-    most = max(most, reduce_scratch[i].x);
+    most = max(most, ones[i]);
   }
   workgroupBarrier();
   return most;

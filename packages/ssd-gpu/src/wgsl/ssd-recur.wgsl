@@ -31,7 +31,9 @@ fn recur(first: u32, lane: u32, head: u32, row: u32, slot: u32, delta: f32, deca
       }
     }
   }
-  return sum4_all(sums, lane);
+  stash4(0u, sums, lane);
+  workgroupBarrier();
+  return collect4(0u);
 }
 
 /// y + D x, or 0 for a row that does not count.
