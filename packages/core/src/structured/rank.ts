@@ -30,7 +30,7 @@ export interface RankOptions {
  * assert.deepEqual([...singularValues([[3, 0], [0, -4]])].map(Math.round), [4, 3]);
  * ```
  */
-export function singularValues(matrix: Numbers): Float64Array {
+export function singularValues(matrix: Numbers): Float64Array<ArrayBuffer> {
   return valuesOf(readNumbers('matrix', matrix, ['rows', 'columns']));
 }
 
@@ -86,7 +86,7 @@ export function semiseparableOrder(dense: Numbers, options: RankOptions = {}): n
  * of strongly decaying masks do. So each entry, as a fraction of the largest, is moved at random by less than a hundredth of its rounding error: no
  * singular value of such a matrix is that small, and none above rounding is another one.
  */
-function valuesOf({ data, shape }: Dense): Float64Array {
+function valuesOf({ data, shape }: Dense): Float64Array<ArrayBuffer> {
   const [rows = 0, columns = 0] = shape;
   const largest = data.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
   if (largest === 0) return new Float64Array(Math.min(rows, columns));
