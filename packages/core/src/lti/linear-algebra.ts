@@ -27,8 +27,7 @@ export function solve(M: Float64Array, R: Float64Array, n: number): Float64Array
   for (let k = 0; k < n; k++) {
     let pivot = k;
     for (let i = k + 1; i < n; i++) if (Math.abs(U[i * n + k]!) > Math.abs(U[pivot * n + k]!)) pivot = i;
-    if (U[pivot * n + k] === 0)
-      throw new ArgumentError('a singular system of equations', { expected: 'a regular one' });
+    if (U[pivot * n + k] === 0) return undefined;
     swapRows(U, k, pivot, n);
     swapRows(X, k, pivot, r);
     for (let i = k + 1; i < n; i++) {
