@@ -6,10 +6,10 @@ import {
   MapStep,
   StripEdgesStep,
   type Step,
-} from './decoderSteps.js';
+} from './decoder-steps.js';
 import { componentsOf, type Fields } from './fields.js';
 import { escapeLiteral, patternOf } from './pattern.js';
-import { readByteLevel, readMetaspace } from './preTokenizer.js';
+import { readByteLevel, readMetaspace } from './pre-tokenizer.js';
 
 /** How tokens become text: fresh steps for each text. */
 export interface Decoder {

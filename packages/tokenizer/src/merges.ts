@@ -1,5 +1,5 @@
 import { Heap } from './heap.js';
-import { PairTable } from './pairTable.js';
+import { PairTable } from './pair-table.js';
 
 /** Up to this many symbols, rescanning all neighbours after each merge is faster than a heap. */
 const SHORT = 48;

@@ -1,8 +1,8 @@
 import { byteAlphabet, wellFormed } from './bytes.js';
 import { Corpus } from './corpus.js';
 import { TokenizerError } from './errors.js';
-import { gpt2WordEnd } from './gpt2Split.js';
-import { byteLevelJson, type TokenizerJson } from './tokenizerJson.js';
+import { gpt2WordEnd } from './gpt2-split.js';
+import { byteLevelJson, type TokenizerJson } from './tokenizer-json.js';
 import { Pace } from './pace.js';
 
 /** What {@link trainBpe} reports while it works. */
@@ -110,7 +110,9 @@ function checked(options: TrainOptions): TrainOptions & { specialTokens: readonl
       throw new TokenizerError(`trainBpe: unknown option "${name}"; known: ${[...OPTIONS].join(', ')}`);
   }
   const { vocabSize, specialTokens = [], minFrequency = 2 } = options;
-  const bad = specialTokens.find((token, i) => [...token].length < 2 || specialTokens.indexOf(token) !== i);
+  const bad = specialTokens.find(
+    (token, i) => [...token].length < 2 || /\p{Surrogate}/u.test(token) || specialTokens.indexOf(token) !== i,
+  );
   if (bad !== undefined)
     throw new TokenizerError(
       `trainBpe: special token ${JSON.stringify(bad)} is given twice or shorter than two characters`,

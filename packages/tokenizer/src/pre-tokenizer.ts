@@ -1,5 +1,5 @@
 import { componentsOf, type Fields } from './fields.js';
-import { gpt2WordEnd } from './gpt2Split.js';
+import { gpt2WordEnd } from './gpt2-split.js';
 import { patternOf } from './pattern.js';
 import { prependToPiece, replaceInPiece, slicePiece, type Piece } from './piece.js';
 import { escapeLiteral } from './pattern.js';

@@ -1,6 +1,6 @@
 import { TokenizerError } from './errors.js';
 import { componentsOf, Fields, mismatch } from './fields.js';
-import { readByteLevel } from './preTokenizer.js';
+import { readByteLevel } from './pre-tokenizer.js';
 
 /** What is put around a text's tokens, and how their offsets are trimmed. */
 export interface PostProcessor {
