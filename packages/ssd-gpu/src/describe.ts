@@ -55,7 +55,10 @@ export function describe({ capabilities, pipelines }: Gpu, device: string): Back
   const choices = (kernels: readonly Kernel[]) => {
     const each = kernels
       .filter((kernel) => kernel !== unused)
-      .map((kernel) => ({ kernel, ...(pipelines.chosen.get(kernel.name) ?? pipelines.choose(kernel, { STORED: STORAGE.f16 })) }));
+      .map((kernel) => ({
+        kernel,
+        ...(pipelines.chosen.get(kernel.name) ?? pipelines.choose(kernel, { STORED: STORAGE.f16 })),
+      }));
     const [first] = each;
     const same = each.every(({ variant, why }) => variant.name === first!.variant.name && why === first!.why);
     const text = (what: (choice: Choice) => string) =>

@@ -8,6 +8,7 @@ import { Arena, tensorsIn } from './runtime/memory.js';
  * uploads nothing.
  */
 export function program<T>(gpu: Gpu, fn: () => T): Program<T> {
+  gpu.health.check();
   if (gpu.memory.recording) throw new ArgumentError('program inside a program', { fix: 'make it before' });
   const arena = new Arena();
   let recorded: { list: CommandList; result: T } | undefined;
@@ -25,7 +26,10 @@ export function program<T>(gpu: Gpu, fn: () => T): Program<T> {
     run() {
       gpu.health.check();
       if (disposed) throw new DeviceError('this program was disposed', { fix: 'record another one' });
+      if (gpu.memory.recording)
+        throw new ArgumentError('program.run inside a program', { fix: 'run one after the other' });
       recorded ??= record();
+      recorded.list.checkAlive(arena);
       gpu.queue.replay(recorded.list);
       return recorded.result;
     },

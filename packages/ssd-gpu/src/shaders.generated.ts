@@ -276,6 +276,8 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
+  with_bias: u32,
+  with_residual: u32,
   norm_offset: u32,
   eps: f32,
 }
@@ -372,10 +374,10 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
       if (first + r < params.outputs) {
         let column = params.first_output + first + r;
         var value = total[r];
-        if (BIAS) {
+        if (params.with_bias != 0u) {
           value += bias[params.bias_offset + column];
         }
-        if (RESIDUAL) {
+        if (params.with_residual != 0u) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;
@@ -397,6 +399,8 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
+  with_bias: u32,
+  with_residual: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -453,10 +457,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       if (own < params.outputs) {
         let column = params.first_output + own;
         var value = results[2u * r + c / 4u][c % 4u];
-        if (BIAS) {
+        if (params.with_bias != 0u) {
           value += bias[params.bias_offset + column];
         }
-        if (RESIDUAL) {
+        if (params.with_residual != 0u) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;
@@ -603,7 +607,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   if (ROWS) {
     slot = u32(rows[params.rows_offset + row]);
   }
-  let id = u32(clamp(ids[place(params.ids, row, at.x, 0u)], 0, i32(params.vocabulary) - 1));
+  let id = u32(clamp(ids[place(params.ids, row, 0u, 0u) + at.x], 0, i32(params.vocabulary) - 1));
   atomicStore(&seen[place(params.seen, slot, 0u, 0u) + id], 1u);
 }
 `;

@@ -3,6 +3,7 @@ import {
   type Backend,
   type BackendDescription,
   bytesPerElement,
+  DeviceError,
   dtypeOf,
   type NumericArray,
   refuseUnknown,
@@ -91,7 +92,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<Backend<Block
       const blocks = things.flatMap((thing) => ('parts' in thing ? thing.parts.map((t) => t.data) : [thing.data]));
       for (const block of blocks) {
         if (!(block instanceof Block) || block.owner !== memory) {
-          throw new ArgumentError('free: not a tensor of this backend', { fix: 'free it on the backend that made it' });
+          throw new DeviceError('free: not a tensor of this backend', { fix: 'free it on the backend that made it' });
         }
       }
       memory.release(blocks, (slab) => queue.later(() => gpu.pool.discard(slab)));

@@ -3,9 +3,12 @@ import { backendSuite } from '../../core/test/support/backend-suite.js';
 import { webgpu } from '../src/index.js';
 
 for (const adapter of inject('gpuDrivers')) {
-  backendSuite({
-    name: `webgpu on ${adapter}`,
-    make: () => webgpu({ dawn: [`adapter=${adapter}`] }),
-    tolerance: 1e-5,
-  });
+  for (const variants of [undefined, 'portable']) {
+    backendSuite({
+      name: `webgpu on ${adapter}, ${variants ?? 'fastest'} variants`,
+      make: () => webgpu({ dawn: [`adapter=${adapter}`], ...(variants && { variants }) }),
+      // f32 throughout: a sum of k products loses about √k · 6e-8.
+      tolerance: 1e-5,
+    });
+  }
 }

@@ -4,6 +4,7 @@ import {
   type ConvWeights,
   expectShape,
   refuseUnknown,
+  ShapeError,
   UnsupportedError,
 } from '@mamba2/core';
 import { causalConv1d as source, math, rows as rowsLibrary } from '../shaders.generated.js';
@@ -42,6 +43,7 @@ export function causalConv1d(
   expectShape('weight', weight, ['k', 'width'], axes);
   const { b = 0, l = 0, k = 0, width = 0 } = axes;
   if (bias) expectShape('bias', bias, [k]);
+  if (l < 1) throw new ShapeError('causalConv1d', { given: 'no positions', expected: 'l ≥ 1' });
   if (width > MOST_TAPS)
     throw new UnsupportedError('convolution width', { given: `${width}`, expected: `at most ${MOST_TAPS}` });
   const slots = slotsOf(gpu, { b, state: [width - 1, k] }, { x, weight, bias }, state, options);

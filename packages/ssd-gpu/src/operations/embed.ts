@@ -1,4 +1,4 @@
-import { DeviceError, sizeOf, type Weight } from '@mamba2/core';
+import { DeviceError, expectShape, sizeOf, type Weight } from '@mamba2/core';
 import { embed as source, rows } from '../shaders.generated.js';
 import { type Gpu, rowGrid } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
@@ -16,6 +16,7 @@ export const embedKernel: Kernel = {
 export function embed(gpu: Gpu, ids: GpuTensor, table: GpuWeight): GpuTensor {
   ownWeight(gpu, table);
   gpu.memory.use('i32', { ids });
+  expectShape('ids', ids, ['b', 'l']);
   const [V, d] = table.shape;
   const out = gpu.make([...ids.shape, d]);
   const own = rowsFor(gpu, unsqueezed(ids));

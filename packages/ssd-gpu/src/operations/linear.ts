@@ -113,7 +113,7 @@ interface Product {
 function common({ x, weight, bias, residual, out, rows }: Product, part: number) {
   const { first, count, numbers, scales } = weight.rowParts[part]!;
   return {
-    constants: { STORED: STORAGE[weight.storage], BIAS: bias !== undefined, RESIDUAL: residual !== undefined },
+    constants: { STORED: STORAGE[weight.storage] },
     buffers: {
       x: x.t.data,
       weights: numbers,
@@ -132,6 +132,8 @@ function common({ x, weight, bias, residual, out, rows }: Product, part: number)
       all_outputs: weight.shape[0],
       rows,
       bias_offset: bias?.offset ?? 0,
+      with_bias: bias ? 1 : 0,
+      with_residual: residual ? 1 : 0,
     },
   };
 }

@@ -52,7 +52,7 @@ export function rmsNorm(gpu: Gpu, x: GpuTensor, weight: GpuTensor, options: RmsN
       kernel: rmsNormKernel,
       constants: {
         WG: 64,
-      SLOTS: 1,
+        SLOTS: 1,
         GATE_BEFORE: gate !== undefined && !normBeforeGate,
         GATE_AFTER: gate !== undefined && normBeforeGate,
       },

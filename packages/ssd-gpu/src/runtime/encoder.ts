@@ -2,6 +2,7 @@ import { ArgumentError, DeviceError } from '@mamba2/core';
 import type { Health } from './health.js';
 import type { Launch, Work } from './launch.js';
 import { refuseOthers, type Words, writeParams } from './layout.js';
+import type { Arena, Block } from './memory.js';
 import type { Slab } from './pool.js';
 import { bindGroup, type Pipeline, type Pipelines } from './pipelines.js';
 import type { ReadbackBatch } from './readback.js';
@@ -14,6 +15,7 @@ export const MOST_COMMANDS = 4096;
 interface Dispatch {
   readonly pipeline: Pipeline;
   readonly slabs: readonly Slab[];
+  readonly blocks: readonly Block[];
   readonly offset: readonly [number] | readonly [];
   readonly grid: readonly [number, number, number];
   group: GPUBindGroup | undefined;
@@ -27,6 +29,7 @@ export class CommandList {
   readonly #words: Words;
   readonly #used: number;
   #pipelines = new Set<Pipeline>();
+  #foreign: Block[] | undefined;
   /** Uniforms that stay on the device, for lists that run again and again. */
   readonly resident: GPUBuffer | undefined;
 
@@ -59,6 +62,15 @@ export class CommandList {
     return waiting;
   }
 
+  /** @throws DeviceError when memory that the commands use, and that is not the program's own, has been released */
+  checkAlive(own: Arena): void {
+    this.#foreign ??= [...new Set(this.commands.flatMap(blocksOf))].filter((block) => block.arena !== own);
+    if (this.#foreign.every((block) => block.alive)) return;
+    throw new DeviceError('a tensor that the program uses was released', {
+      fix: 'record another program, or keep the tensor',
+    });
+  }
+
   /** The uniforms, as bytes. */
   get uniforms(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#words.u32.buffer as ArrayBuffer, 0, this.#used);
@@ -72,6 +84,11 @@ export class CommandList {
   dispose(): void {
     this.resident?.destroy();
   }
+}
+
+function blocksOf(command: Command): readonly Block[] {
+  if ('pipeline' in command) return command.blocks;
+  return command.kind === 'copy' ? [command.from, command.to] : [command.block];
 }
 
 /** Binds a launch's buffers and numbers by name. @throws ArgumentError for names that are missing, unknown or clash */
@@ -104,7 +121,15 @@ function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number)
       expected: `at most ${most} each`,
     });
   }
-  return { pipeline, slabs, offset: pipeline.layout.uniform ? [at] : [], grid: [x, y, z], group: undefined };
+  const used = Object.values(buffers).filter((block) => block !== undefined);
+  return {
+    pipeline,
+    slabs,
+    blocks: used,
+    offset: pipeline.layout.uniform ? [at] : [],
+    grid: [x, y, z],
+    group: undefined,
+  };
 }
 
 /** Turns lists into submissions. */

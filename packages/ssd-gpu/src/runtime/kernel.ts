@@ -50,7 +50,11 @@ export function choose(
   for (const variant of kernel.variants) {
     const lack = whatLacks(variant, capabilities, constants);
     if (wanted === undefined) {
-      if (lack === undefined) return { variant, why: refused.length > 0 ? refused.join('; ') : kernel.variants.length > 1 ? 'the fastest' : 'the only one' };
+      if (lack === undefined)
+        return {
+          variant,
+          why: refused.length > 0 ? refused.join('; ') : kernel.variants.length > 1 ? 'the fastest' : 'the only one',
+        };
       refused.push(`no ${variant.name}: ${lack}`);
     } else if (variant.name === wanted) {
       if (lack === undefined) return { variant, why: 'asked for' };

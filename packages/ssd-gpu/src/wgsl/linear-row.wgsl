@@ -13,6 +13,8 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
+  with_bias: u32,
+  with_residual: u32,
   norm_offset: u32,
   eps: f32,
 }
@@ -109,10 +111,10 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
       if (first + r < params.outputs) {
         let column = params.first_output + first + r;
         var value = total[r];
-        if (BIAS) {
+        if (params.with_bias != 0u) {
           value += bias[params.bias_offset + column];
         }
-        if (RESIDUAL) {
+        if (params.with_residual != 0u) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;

@@ -10,6 +10,8 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
+  with_bias: u32,
+  with_residual: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -66,10 +68,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       if (own < params.outputs) {
         let column = params.first_output + own;
         var value = results[2u * r + c / 4u][c % 4u];
-        if (BIAS) {
+        if (params.with_bias != 0u) {
           value += bias[params.bias_offset + column];
         }
-        if (RESIDUAL) {
+        if (params.with_residual != 0u) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;

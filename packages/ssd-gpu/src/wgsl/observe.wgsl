@@ -31,6 +31,6 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   if (ROWS) {
     slot = u32(rows[params.rows_offset + row]);
   }
-  let id = u32(clamp(ids[place(params.ids, row, at.x, 0u)], 0, i32(params.vocabulary) - 1));
+  let id = u32(clamp(ids[place(params.ids, row, 0u, 0u) + at.x], 0, i32(params.vocabulary) - 1));
   atomicStore(&seen[place(params.seen, slot, 0u, 0u) + id], 1u);
 }

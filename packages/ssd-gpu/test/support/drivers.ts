@@ -1,9 +1,14 @@
 import { prepareDrivers } from '../../../../tools/gpu/drivers.js';
 
 /** Fetches the software drivers before the tests start, and tells them which there are. */
-export default async function setup(project: { provide(key: 'gpuDrivers' | 'gpuMissing', value: string[]): void }): Promise<void> {
+export default async function setup(project: {
+  provide(key: 'gpuDrivers' | 'gpuMissing', value: string[]): void;
+}): Promise<void> {
   const { drivers, missing } = await prepareDrivers();
-  project.provide('gpuDrivers', drivers.map(({ adapter }) => adapter));
+  project.provide(
+    'gpuDrivers',
+    drivers.map(({ adapter }) => adapter),
+  );
   project.provide('gpuMissing', [...missing]);
 }
 
