@@ -1,7 +1,7 @@
 import { DeviceError } from '@mamba2/core';
 
-/** Dawn aborts the process if the object that `create` returned is collected, so those made here are kept. */
-const kept = new Map<string, GPU>();
+/** Dawn aborts the process if the object that `create` returned is collected, so those made here are kept, one for each set of flags. */
+const kept = new Map<string, Promise<GPU>>();
 
 /**
  * The entry point to WebGPU: the browser's, or Dawn's where the optional package `webgpu` is installed (Node).
@@ -20,15 +20,17 @@ export async function findGpu(dawn: readonly string[]): Promise<GPU> {
     });
   }
   const flags = dawn.join(' ');
-  const known = kept.get(flags);
-  if (known) return known;
+  let gpu = kept.get(flags);
+  if (!gpu) kept.set(flags, (gpu = createDawn(dawn)));
+  return gpu;
+}
+
+async function createDawn(dawn: readonly string[]): Promise<GPU> {
   const { create, globals } = await importDawn();
   for (const [name, value] of Object.entries(globals)) {
     if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
-  const gpu = create([...dawn]);
-  kept.set(flags, gpu);
-  return gpu;
+  return create([...dawn]);
 }
 
 interface Dawn {
