@@ -4,6 +4,7 @@ export const causalConv1d = `// Causal depthwise convolution with an optional Si
 // invocations alone touches the state: it reads the inputs before position 0 there and leaves the last ones that count.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   state: vec4u,
   channels: u32,
@@ -32,11 +33,11 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var count = params.positions;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   var taps: array<f32, WIDTH>;
@@ -46,7 +47,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   let own = place(params.x, row, 0u, 0u) + channel;
   for (var s = 0u; s < WIDTH; s++) {
     taps[s] = weight[params.weight_offset + channel * params.weight_stride + s];
-    if (STATE && start == 0u && s + 1u < WIDTH) {
+    if (on(STATE) && start == 0u && s + 1u < WIDTH) {
       before[s] = state[place(params.state, slot, s, 0u) + channel];
     }
   }
@@ -65,19 +66,19 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
         window[s] = window[s + 1u];
       }
       window[WIDTH - 1u] = x[own + t * params.x.z];
-      if (BIAS) {
+      if (on(BIAS)) {
         value = bias[params.bias_offset + channel];
       }
       for (var s = 0u; s < WIDTH; s++) {
         value += taps[s] * window[s];
       }
-      if (SILU) {
+      if (on(SILU)) {
         value = silu(value);
       }
     }
     out[(row * params.positions + t) * params.channels + channel] = value;
   }
-  if (STATE && start == 0u) {
+  if (on(STATE) && start == 0u) {
     for (var s = 0u; s + 1u < WIDTH; s++) {
       // Position count − WIDTH + 1 + s, which lies in the old state where it is negative.
       let t = count + s + 1u;
@@ -116,6 +117,7 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
 export const elementwise = `// a + b, or a ∘ silu(b), number by number.
 
 struct Params {
+  flags: u32,
   a: vec4u,
   b: vec4u,
   rows: u32,
@@ -135,7 +137,7 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
   }
   let u = a[row_at(params.a, row) + at.x];
   let v = b[row_at(params.b, row) + at.x];
-  out[row * params.width + at.x] = select(u + v, u * silu(v), GATE);
+  out[row * params.width + at.x] = select(u + v, u * silu(v), on(GATE));
 }
 `;
 
@@ -180,6 +182,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
 export const gateRows = `// y ∘ silu(z) in place, where positions count: what lies behind may be NaN in z and stays 0 in y.
 
 struct Params {
+  flags: u32,
   z: vec4u,
   width: u32,
   inner: u32,
@@ -199,7 +202,7 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
   if (r >= params.rows || at.x >= params.width) {
     return;
   }
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     if (i32((r / params.inner) % params.positions) >= lengths[params.lengths_offset + r / (params.inner * params.positions)]) {
       return;
     }
@@ -211,6 +214,7 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
 export const keepSlots = `// The slots that a batch's rows name, from one state to another.
 
 struct Params {
+  flags: u32,
   source: vec4u,
   target_: vec4u,
   width: u32,
@@ -229,7 +233,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = at.z;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + at.z]);
   }
   let outer = at.y / params.inner;
@@ -266,6 +270,7 @@ export const linearRow = `// y = W x (+ bias) (+ residual) for few rows x at a t
 // the sum of squares is gathered along the way.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   residual: vec4u,
   gate: vec4u,
@@ -276,8 +281,6 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
-  with_bias: u32,
-  with_residual: u32,
   norm_offset: u32,
   eps: f32,
 }
@@ -302,13 +305,13 @@ fn input(start: u32, gate_start: u32, k: u32) -> vec2f {
   var value = x[start + k];
   var squares = 0.0;
   if (NORM) {
-    let gated = select(1.0, silu(gate[gate_start + k]), GATE_BEFORE || GATE_AFTER);
-    if (GATE_BEFORE) {
+    let gated = select(1.0, silu(gate[gate_start + k]), on(GATE_BEFORE) || on(GATE_AFTER));
+    if (on(GATE_BEFORE)) {
       value *= gated;
     }
     squares = value * value;
     value *= norm[params.norm_offset + k];
-    if (GATE_AFTER) {
+    if (on(GATE_AFTER)) {
       value *= gated;
     }
   }
@@ -374,10 +377,10 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
       if (first + r < params.outputs) {
         let column = params.first_output + first + r;
         var value = total[r];
-        if (params.with_bias != 0u) {
+        if (on(BIAS)) {
           value += bias[params.bias_offset + column];
         }
-        if (params.with_residual != 0u) {
+        if (on(RESIDUAL)) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;
@@ -390,6 +393,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
 export const linearTiles = `// Y = X Wᵀ (+ bias) (+ residual) for many rows of X: rows of X to the left, rows of W to the right, tile by tile.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   residual: vec4u,
   inputs: u32,
@@ -399,8 +403,6 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
-  with_bias: u32,
-  with_residual: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -457,10 +459,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       if (own < params.outputs) {
         let column = params.first_output + own;
         var value = results[2u * r + c / 4u][c % 4u];
-        if (params.with_bias != 0u) {
+        if (on(BIAS)) {
           value += bias[params.bias_offset + column];
         }
-        if (params.with_residual != 0u) {
+        if (on(RESIDUAL)) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;
@@ -577,6 +579,7 @@ fn is_nan_(x: f32) -> bool {
 export const observe = `// seen[slot][id] = 1 for every id that counts.
 
 struct Params {
+  flags: u32,
   ids: vec4u,
   seen: vec4u,
   rows: u32,
@@ -598,13 +601,13 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   if (at.x >= params.positions) {
     return;
   }
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     if (i32(at.x) >= lengths[params.lengths_offset + row]) {
       return;
     }
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let id = u32(clamp(ids[place(params.ids, row, 0u, 0u) + at.x], 0, i32(params.vocabulary) - 1));
@@ -782,6 +785,7 @@ fn max_all(v: f32, lane: u32) -> f32 {
 export const rmsNorm = `// w ∘ x / √(mean x² + ε) over each group of a row, gated before or after: a workgroup to each.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   gate: vec4u,
   width: u32,
@@ -810,7 +814,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   var squares = 0.0;
   for (var i = self_.lane; i < params.width; i += WG) {
     var value = x[start + i];
-    if (GATE_BEFORE) {
+    if (on(GATE_BEFORE)) {
       value *= silu(gate[gate_start + i]);
     }
     squares += value * value;
@@ -818,7 +822,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   let scale = inverseSqrt(sum_all(squares, self_.lane) / f32(params.width) + params.eps);
   for (var i = self_.lane; i < params.width; i += WG) {
     var value = x[start + i] * scale * norm[params.norm_offset + first + i];
-    if (GATE_BEFORE || GATE_AFTER) {
+    if (on(GATE_BEFORE) || on(GATE_AFTER)) {
       value *= silu(gate[gate_start + i]);
     }
     out[row * params.all + first + i] = value;
@@ -842,6 +846,7 @@ fn place(v: vec4u, i: u32, t: u32, k: u32) -> u32 {
 export const sampleCommit = `// Notes what was drawn: the token and its log-probability, that it was seen, whether the row ends with it. One invocation to a row.
 
 struct Params {
+  flags: u32,
   seen: vec4u,
   stops: vec4u,
   batch: u32,
@@ -869,7 +874,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   if (active_[params.active_offset + slot] != 0) {
@@ -892,6 +897,7 @@ export const sampleDraw = `// Draws the next token of each running row, as sampl
 // as the floats are, the largest one that still leaves k weights, or p of their sum.
 
 struct Params {
+  flags: u32,
   logits: vec4u,
   settings: vec4u,
   counter: vec4u,
@@ -989,7 +995,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let lane = self_.lane;
   let row = group.x;
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   if (active_[params.active_offset + slot] == 0) {
@@ -1058,6 +1064,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
 export const scanChunkOutput = `// Every chunk once more, from the state it finds: y_t = C_tᵀ h_t (+ D u_t). Wide states go through in tiles of STATES numbers, adding up in y.
 
 struct Params {
+  flags: u32,
   u: vec4u,
   B: vec4u,
   C: vec4u,
@@ -1109,7 +1116,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
       var sum = 0.0;
       if (first > 0u) {
         sum = y[i];
-      } else if (SKIP) {
+      } else if (on(SKIP)) {
         sum = D[params.d_offset + channel] * value;
       }
       for (var s = 0u; s < STATES; s++) {
@@ -1199,6 +1206,7 @@ fn advance(h: f32, delta: f32, a: f32, b: f32) -> f32 {
 export const scanStatePass = `// Composes the chunks: S_c becomes the state that chunk c finds, and the last one goes to the state.
 
 struct Params {
+  flags: u32,
   state: vec4u,
   channels: u32,
   chunks: u32,
@@ -1224,13 +1232,13 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let own = place(params.state, slot, channel, 0u) + s;
   let a = A[params.a_offset + channel * params.a_stride + s];
   var h = 0.0;
-  if (STATE) {
+  if (on(STATE)) {
     h = state[own];
   }
   for (var c = 0u; c < params.chunks; c++) {
@@ -1240,7 +1248,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     states[i] = h;
     h = advance(h, sums[chunk * params.channels + channel], a, left);
   }
-  if (STATE) {
+  if (on(STATE)) {
     state[own] = h;
   }
 }
@@ -1249,6 +1257,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
 export const scanSteps = `// Step sizes Δ = softplus(dt + dt_bias) of the selective scan; NOTHING where a position does not count.
 
 struct Params {
+  flags: u32,
   dt: vec4u,
   channels: u32,
   positions: u32,
@@ -1272,16 +1281,16 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
   let row = r / params.positions;
   let t = r % params.positions;
   var counts = true;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     counts = i32(t) < lengths[params.lengths_offset + row];
   }
   var value = NOTHING;
   if (counts) {
     value = dt[place(params.dt, row, t, 0u) + at.x];
-    if (BIAS) {
+    if (on(BIAS)) {
       value += dt_bias[params.bias_offset + at.x];
     }
-    if (SOFTPLUS) {
+    if (on(SOFTPLUS)) {
       value = softplus(value);
     }
   }
@@ -1361,6 +1370,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
 export const ssdChunkScan = `// Steps 1 and 4: Y = (L ∘ C Bᵀ) (Δ X) + decay from the start ∘ C Hᵀ, then the skip D x and the gate silu(z).
 
 struct Params {
+  flags: u32,
   x: vec4u,
   C: vec4u,
   z: vec4u,
@@ -1462,10 +1472,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       var value = 0.0;
       if (counts) {
         value = results[2u * r + c / 4u][c % 4u];
-        if (SKIP) {
-          value += D[params.d_offset + head * params.d_stride + select(0u, e, SKIP_EACH)] * x[place(params.x, row, t, head) + e];
+        if (on(SKIP)) {
+          value += D[params.d_offset + head * params.d_stride + select(0u, e, on(SKIP_EACH))] * x[place(params.x, row, t, head) + e];
         }
-        if (GATE) {
+        if (on(GATE)) {
           value *= silu(z[place(params.z, row, t, head) + e]);
         }
       }
@@ -1589,11 +1599,11 @@ fn recur(first: u32, lane: u32, head: u32, row: u32, slot: u32, delta: f32, deca
         if (first + r < params.p) {
           let at = place(params.state, slot, head, first + r) + s;
           var h = 0.0;
-          if (STATE) {
+          if (on(STATE)) {
             h = state[at];
           }
           h = h + shrink * h + input[r] * b;
-          if (STATE) {
+          if (on(STATE)) {
             state[at] = h;
           }
           sums[r] += h * c;
@@ -1611,8 +1621,8 @@ fn with_skip(y_: f32, e: u32, head: u32, row: u32, counts: bool) -> f32 {
   if (!counts) {
     return 0.0;
   }
-  if (SKIP) {
-    return y_ + D[params.d_offset + head * params.d_stride + select(0u, e, SKIP_EACH)] * x[place(params.x, row, 0u, head) + e];
+  if (on(SKIP)) {
+    return y_ + D[params.d_offset + head * params.d_stride + select(0u, e, on(SKIP_EACH))] * x[place(params.x, row, 0u, head) + e];
   }
   return y_;
 }
@@ -1622,6 +1632,7 @@ export const ssdStatePass = `// Step 3: the recurrence over chunk states, H_c = 
 // the state. One invocation to each number of the state.
 
 struct Params {
+  flags: u32,
   state: vec4u,
   heads: u32,
   chunks: u32,
@@ -1646,12 +1657,12 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let own = place(params.state, slot, head, number / params.n) + number % params.n;
   var h = 0.0;
-  if (STATE) {
+  if (on(STATE)) {
     h = state[own];
   }
   for (var c = 0u; c < params.chunks; c++) {
@@ -1661,7 +1672,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     let total = sum_from_start(steps[(row * params.heads + head) * params.padded + (c + 1u) * Q - 1u]);
     h = h + expm1_(total) * h + left;
   }
-  if (STATE) {
+  if (on(STATE)) {
     state[own] = h;
   }
 }
@@ -1670,6 +1681,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
 export const ssdStepWhole = `// One step of the recurrence from dt on, gate included, in a single dispatch: wants more storage buffers than every device has.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   dt: vec4u,
   B: vec4u,
@@ -1711,20 +1723,20 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let head = group.y;
   let row = group.z;
   var counts = true;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     counts = lengths[params.lengths_offset + row] > 0;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   var delta = 0.0;
   if (counts) {
     delta = dt[place(params.dt, row, 0u, 0u) + head];
-    if (BIAS) {
+    if (on(BIAS)) {
       delta += dt_bias[params.bias_offset + head];
     }
-    if (SOFTPLUS) {
+    if (on(SOFTPLUS)) {
       delta = softplus(delta);
     }
     delta = clamp(delta, params.low, params.high);
@@ -1733,7 +1745,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let e = group.x * 4u + lane;
   if (lane < 4u && e < params.p) {
     var value = with_skip(total[lane], e, head, row, counts);
-    if (GATE && counts) {
+    if (on(GATE) && counts) {
       value *= silu(z[place(params.z, row, 0u, head) + e]);
     }
     y[(row * params.heads + head) * params.p + e] = value;
@@ -1744,6 +1756,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
 export const ssdStep = `// One step of the recurrence, h ← exp(Δ A) h + Δ x Bᵀ, y = h C (+ D x): a workgroup to four rows of a head's state, its invocations along n.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   B: vec4u,
   C: vec4u,
@@ -1775,7 +1788,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let row = group.z;
   let step = steps[row * params.heads + head];
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let total = recur(group.x * 4u, lane, head, row, slot, step.x, sum_from_start(step), step.w > 0.0);
@@ -1790,6 +1803,7 @@ export const ssdSteps = `// Step sizes Δ = clamp(softplus(dt + dt_bias)) and th
 // Where a packed sequence begins the state is to be forgotten: a decay by e⁻⁵¹², which is 0.
 
 struct Params {
+  flags: u32,
   dt: vec4u,
   heads: u32,
   start: u32,
@@ -1821,17 +1835,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   let own = group.x * Q + lane;
   let t = params.start + own;
   var count = params.positions;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
   }
   var delta = 0.0;
   var sum = vec2f(0.0);
   if (t < count) {
     delta = dt[place(params.dt, row, t, 0u) + k];
-    if (BIAS) {
+    if (on(BIAS)) {
       delta += dt_bias[params.bias_offset + k];
     }
-    if (SOFTPLUS) {
+    if (on(SOFTPLUS)) {
       delta = softplus(delta);
     }
     delta = clamp(delta, params.low, params.high);
@@ -1839,7 +1853,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let decay = clamp(delta * A[params.a_offset + k], -128.0, 128.0);
     let coarse = round(decay * 256.0) / 256.0;
     sum = vec2f(coarse, decay - coarse);
-    if (PACKED && t > 0u) {
+    if (on(PACKED) && t > 0u) {
       let at = params.seq_offset + row * params.seq_stride + t;
       if (seq_idx[at] != seq_idx[at - 1u]) {
         sum.x -= 512.0;

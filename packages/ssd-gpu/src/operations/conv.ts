@@ -16,6 +16,7 @@ import { placeOf } from './views.js';
 
 export const convKernel: Kernel = {
   name: 'causal-conv1d',
+  flags: ['BIAS', 'SILU', 'STATE', 'ROWS', 'LENGTHS'],
   source,
   variants: [{ name: 'portable', libraries: () => [math, rowsLibrary] }],
 };

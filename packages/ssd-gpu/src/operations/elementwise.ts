@@ -8,6 +8,7 @@ import { placeOf, rowCount } from './views.js';
 
 export const elementwiseKernel: Kernel = {
   name: 'elementwise',
+  flags: ['GATE'],
   source,
   variants: [{ name: 'portable', libraries: () => [math, rows] }],
 };

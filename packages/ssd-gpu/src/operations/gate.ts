@@ -8,6 +8,7 @@ import { rowCount } from './views.js';
 
 export const gateKernel: Kernel = {
   name: 'gate-rows',
+  flags: ['LENGTHS'],
   source,
   variants: [{ name: 'portable', libraries: () => [math, rows] }],
 };

@@ -25,6 +25,7 @@ function rowVariant(name: string, reduce: string, enables: Variant['enables'] & 
 /** For few rows: decoding. */
 export const linearRowKernel: Kernel = {
   name: 'linear-row',
+  flags: ['BIAS', 'RESIDUAL', 'GATE_BEFORE', 'GATE_AFTER'],
   source: linearRow,
   variants: [
     rowVariant('subgroups+f16', reduceSubgroups, ['f16', 'subgroups']),
@@ -37,6 +38,7 @@ export const linearRowKernel: Kernel = {
 /** For many rows: prefill. Weights stored as f16 stay so in shared memory where the device knows f16; nothing is rounded. */
 export const linearTilesKernel: Kernel = {
   name: 'linear-tiles',
+  flags: ['BIAS', 'RESIDUAL'],
   source: linearTiles,
   variants: [
     {
@@ -113,7 +115,7 @@ interface Product {
 function common({ x, weight, bias, residual, out, rows }: Product, part: number) {
   const { first, count, numbers, scales } = weight.rowParts[part]!;
   return {
-    constants: { STORED: STORAGE[weight.storage] },
+    constants: { STORED: STORAGE[weight.storage], BIAS: bias !== undefined, RESIDUAL: residual !== undefined },
     buffers: {
       x: x.t.data,
       weights: numbers,
@@ -132,8 +134,6 @@ function common({ x, weight, bias, residual, out, rows }: Product, part: number)
       all_outputs: weight.shape[0],
       rows,
       bias_offset: bias?.offset ?? 0,
-      with_bias: bias ? 1 : 0,
-      with_residual: residual ? 1 : 0,
     },
   };
 }
@@ -151,7 +151,7 @@ function tilesLaunch(product: Product, part: number): Launch {
 
 function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
   const { constants, buffers, params } = common(product, part);
-  const BATCH = 2 ** Math.ceil(Math.log2(Math.max(1, product.rows)));
+  const BATCH = product.rows === 1 ? 1 : product.rows <= 4 ? 4 : MOST_ROWS;
   return {
     kernel: linearRowKernel,
     constants: {

@@ -7,7 +7,12 @@ import { rowsFor } from './copy.js';
 import { reducing } from './reduce.js';
 import { nowhere, type Place, rowCount } from './views.js';
 
-export const rmsNormKernel: Kernel = { name: 'rms-norm', source, variants: reducing(() => [math, rows]) };
+export const rmsNormKernel: Kernel = {
+  name: 'rms-norm',
+  flags: ['GATE_BEFORE', 'GATE_AFTER'],
+  source,
+  variants: reducing(() => [math, rows]),
+};
 
 /** What a product behind a normalisation needs to do it by the way. */
 export interface NormFolded {

@@ -23,16 +23,19 @@ export const logProbsKernel: Kernel = {
 };
 export const observeKernel: Kernel = {
   name: 'observe',
+  flags: ['ROWS', 'LENGTHS'],
   source: observeSource,
   variants: [{ name: 'portable', libraries: () => [rows] }],
 };
 export const drawKernel: Kernel = {
   name: 'sample-draw',
+  flags: ['ROWS'],
   source: sampleDraw,
   variants: reducing(() => [math, rows, philox]),
 };
 export const commitKernel: Kernel = {
   name: 'sample-commit',
+  flags: ['ROWS'],
   source: sampleCommit,
   variants: [{ name: 'portable', libraries: () => [rows] }],
 };

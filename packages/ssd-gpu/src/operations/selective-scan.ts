@@ -23,16 +23,17 @@ import { gateRows } from './gate.js';
 import { slotsOf } from './states.js';
 import { placeOf } from './views.js';
 
-const portable = (name: string, source: string): Kernel => ({
+const portable = (name: string, flags: readonly string[], source: string): Kernel => ({
   name,
+  flags,
   source,
   variants: [{ name: 'portable', libraries: () => [math, rows, scanShared] }],
 });
 
-export const scanStepsKernel = portable('scan-steps', scanSteps);
-export const scanChunkStateKernel = portable('scan-chunk-state', scanChunkState);
-export const scanStatePassKernel = portable('scan-state-pass', scanStatePass);
-export const scanChunkOutputKernel = portable('scan-chunk-output', scanChunkOutput);
+export const scanStepsKernel = portable('scan-steps', ['BIAS', 'SOFTPLUS', 'LENGTHS'], scanSteps);
+export const scanChunkStateKernel = portable('scan-chunk-state', [], scanChunkState);
+export const scanStatePassKernel = portable('scan-state-pass', ['ROWS', 'STATE'], scanStatePass);
+export const scanChunkOutputKernel = portable('scan-chunk-output', ['SKIP'], scanChunkOutput);
 
 /** Numbers of a channel's state that an invocation keeps in registers. */
 const MOST_STATES = 16;

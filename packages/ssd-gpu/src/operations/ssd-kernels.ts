@@ -18,8 +18,9 @@ import { reducing } from './reduce.js';
 /** q: the chunk's length, and the side of the tiles its products are cut into. */
 export const Q = 64;
 
-const plain = (name: string, source: string, ...libraries: string[]): Kernel => ({
+const plain = (name: string, flags: readonly string[], source: string, ...libraries: string[]): Kernel => ({
   name,
+  flags,
   source,
   variants: [{ name: 'portable', libraries: () => [...libraries, math, rows, ssdDecay] }],
 });
@@ -27,25 +28,27 @@ const plain = (name: string, source: string, ...libraries: string[]): Kernel => 
 const factors = 'alias LeftNumber = f32;\nalias RightNumber = f32;';
 
 /** Δ and its segment sums. */
-export const stepsKernel = plain('ssd-steps', ssdSteps);
+export const stepsKernel = plain('ssd-steps', ['BIAS', 'SOFTPLUS', 'PACKED', 'LENGTHS'], ssdSteps);
 /** Step 1's factor that heads share, `C Bᵀ` inside the chunks. */
-export const chunkProductKernel = plain('ssd-chunk-product', ssdChunkProduct, factors, tiles);
+export const chunkProductKernel = plain('ssd-chunk-product', [], ssdChunkProduct, factors, tiles);
 /** Step 2: what a chunk leaves. */
-export const chunkStateKernel = plain('ssd-chunk-state', ssdChunkState, factors, tiles);
+export const chunkStateKernel = plain('ssd-chunk-state', [], ssdChunkState, factors, tiles);
 /** Step 3: between chunks. */
-export const statePassKernel = plain('ssd-state-pass', ssdStatePass);
+export const statePassKernel = plain('ssd-state-pass', ['STATE', 'ROWS'], ssdStatePass);
 /** Steps 1 and 4: inside the chunks, and what a chunk finds. */
-export const chunkScanKernel = plain('ssd-chunk-scan', ssdChunkScan, factors, tiles);
+export const chunkScanKernel = plain('ssd-chunk-scan', ['SKIP', 'SKIP_EACH', 'GATE'], ssdChunkScan, factors, tiles);
 
 /** One step of the recurrence. */
 export const stepKernel: Kernel = {
   name: 'ssd-step',
+  flags: ['ROWS', 'STATE', 'SKIP', 'SKIP_EACH'],
   source: ssdStep,
   variants: reducing(() => [math, rows, ssdDecay, ssdRecur]),
 };
 /** One step of the recurrence from dt to the gate, where a shader may see so many buffers. */
 export const stepWholeKernel: Kernel = {
   name: 'ssd-step-whole',
+  flags: ['ROWS', 'STATE', 'LENGTHS', 'SKIP', 'SKIP_EACH', 'BIAS', 'SOFTPLUS', 'GATE'],
   source: ssdStepWhole,
   variants: reducing(() => [math, rows, ssdRecur]),
 };

@@ -75,6 +75,7 @@ function workingCopy(gpu: Gpu, state: GpuTensor | undefined, shape: readonly num
 
 const keepKernel: Kernel = {
   name: 'keep-slots',
+  flags: ['ROWS'],
   source: keepSlotsSource,
   variants: [{ name: 'portable', libraries: () => [rowsLibrary] }],
 };

@@ -1,5 +1,6 @@
 import { ArgumentError, DeviceError } from '@mamba2/core';
 import type { Health } from './health.js';
+import { splitFlags } from './kernel.js';
 import type { Launch, Work } from './launch.js';
 import { refuseOthers, type Words, writeParams } from './layout.js';
 import type { Arena, Block } from './memory.js';
@@ -97,7 +98,8 @@ function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number)
   const pipeline = pipelines.get(kernel, constants);
   const { slots } = pipeline.layout;
   refuseOthers(kernel.name, 'buffer', buffers, slots);
-  writeParams(kernel.name, pipeline.layout, params, words, at / 4);
+  const own = kernel.flags?.length ? { ...params, flags: splitFlags(kernel, constants).bits } : params;
+  writeParams(kernel.name, pipeline.layout, own, words, at / 4);
   const readOnly = slots.find(({ name, writable }) => !writable && buffers[name]);
   const slabs = slots.map(({ name, writable }) => {
     const block = buffers[name];

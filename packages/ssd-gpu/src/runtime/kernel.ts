@@ -24,6 +24,8 @@ export interface Kernel {
   readonly name: string;
   readonly source: string;
   readonly variants: readonly Variant[];
+  /** Boolean constants that are not compiled in but travel as bits of the parameter `flags`: fewer shaders to compile where speed is not at stake. */
+  readonly flags?: readonly string[];
 }
 
 /** Variants a caller insists on: one name for all kernels that have it, or a name for each kernel. */
@@ -85,6 +87,19 @@ function whatLacks(
   return lacks?.(capabilities, constants);
 }
 
+/** Constants to compile for, and the bits of those that are flags. */
+export function splitFlags({ flags }: Kernel, constants: Constants): { compiled: Constants; bits: number } {
+  if (!flags?.length) return { compiled: constants, bits: 0 };
+  const compiled: Record<string, number | boolean> = {};
+  let bits = 0;
+  for (const name in constants) {
+    const bit = flags.indexOf(name);
+    if (bit < 0) compiled[name] = constants[name]!;
+    else if (constants[name]) bits |= 1 << bit;
+  }
+  return { compiled, bits };
+}
+
 /** The text of a shader: what it enables, its constants, its libraries, the kernel. */
 export function shaderText(kernel: Kernel, variant: Variant, constants: Constants): string {
   const enables = (variant.enables ?? []).map((feature) => `enable ${feature};`);
@@ -93,5 +108,7 @@ export function shaderText(kernel: Kernel, variant: Variant, constants: Constant
   const lines = Object.entries(all).map(([name, value]) =>
     typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name}: u32 = ${value}u;`,
   );
+  kernel.flags?.forEach((name, bit) => lines.push(`const ${name} = ${1 << bit}u;`));
+  if (kernel.flags?.length) lines.push('fn on(flag: u32) -> bool { return (params.flags & flag) != 0u; }');
   return [...enables, ...lines, ...variant.libraries(constants), variant.source ?? kernel.source].join('\n');
 }

@@ -1,7 +1,15 @@
 import { ArgumentError, DeviceError } from '@mamba2/core';
 import type { Capabilities } from './capabilities.js';
 import type { Health } from './health.js';
-import { choose, type Choice, type Constants, type ForcedVariants, type Kernel, shaderText } from './kernel.js';
+import {
+  choose,
+  type Choice,
+  type Constants,
+  type ForcedVariants,
+  type Kernel,
+  shaderText,
+  splitFlags,
+} from './kernel.js';
 import { type Layout, layoutOf, type Reflect } from './layout.js';
 import type { Slab } from './pool.js';
 
@@ -48,8 +56,9 @@ export class Pipelines {
   }
 
   get(kernel: Kernel, constants: Constants): Pipeline {
+    const flags = kernel.flags ?? [];
     let key = kernel.name;
-    for (const name in constants) key += `,${name}=${constants[name]}`;
+    for (const name in constants) if (!flags.includes(name)) key += `,${name}=${constants[name]}`;
     const known = this.#cache.get(key);
     if (known) return known;
     const choice = this.choose(kernel, constants);
@@ -57,7 +66,7 @@ export class Pipelines {
     const made = this.#make(
       key,
       `${kernel.name} (${choice.variant.name})`,
-      shaderText(kernel, choice.variant, constants),
+      shaderText(kernel, choice.variant, splitFlags(kernel, constants).compiled),
     );
     this.#cache.set(key, made);
     return made;

@@ -2,6 +2,7 @@
 // invocations alone touches the state: it reads the inputs before position 0 there and leaves the last ones that count.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   state: vec4u,
   channels: u32,
@@ -30,11 +31,11 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var count = params.positions;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   var taps: array<f32, WIDTH>;
@@ -44,7 +45,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   let own = place(params.x, row, 0u, 0u) + channel;
   for (var s = 0u; s < WIDTH; s++) {
     taps[s] = weight[params.weight_offset + channel * params.weight_stride + s];
-    if (STATE && start == 0u && s + 1u < WIDTH) {
+    if (on(STATE) && start == 0u && s + 1u < WIDTH) {
       before[s] = state[place(params.state, slot, s, 0u) + channel];
     }
   }
@@ -63,19 +64,19 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
         window[s] = window[s + 1u];
       }
       window[WIDTH - 1u] = x[own + t * params.x.z];
-      if (BIAS) {
+      if (on(BIAS)) {
         value = bias[params.bias_offset + channel];
       }
       for (var s = 0u; s < WIDTH; s++) {
         value += taps[s] * window[s];
       }
-      if (SILU) {
+      if (on(SILU)) {
         value = silu(value);
       }
     }
     out[(row * params.positions + t) * params.channels + channel] = value;
   }
-  if (STATE && start == 0u) {
+  if (on(STATE) && start == 0u) {
     for (var s = 0u; s + 1u < WIDTH; s++) {
       // Position count − WIDTH + 1 + s, which lies in the old state where it is negative.
       let t = count + s + 1u;

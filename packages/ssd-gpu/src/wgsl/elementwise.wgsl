@@ -1,6 +1,7 @@
 // a + b, or a ∘ silu(b), number by number.
 
 struct Params {
+  flags: u32,
   a: vec4u,
   b: vec4u,
   rows: u32,
@@ -20,5 +21,5 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
   }
   let u = a[row_at(params.a, row) + at.x];
   let v = b[row_at(params.b, row) + at.x];
-  out[row * params.width + at.x] = select(u + v, u * silu(v), GATE);
+  out[row * params.width + at.x] = select(u + v, u * silu(v), on(GATE));
 }

@@ -1,6 +1,7 @@
 // y ∘ silu(z) in place, where positions count: what lies behind may be NaN in z and stays 0 in y.
 
 struct Params {
+  flags: u32,
   z: vec4u,
   width: u32,
   inner: u32,
@@ -20,7 +21,7 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
   if (r >= params.rows || at.x >= params.width) {
     return;
   }
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     if (i32((r / params.inner) % params.positions) >= lengths[params.lengths_offset + r / (params.inner * params.positions)]) {
       return;
     }

@@ -1,6 +1,7 @@
 // The slots that a batch's rows name, from one state to another.
 
 struct Params {
+  flags: u32,
   source: vec4u,
   target_: vec4u,
   width: u32,
@@ -19,7 +20,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = at.z;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + at.z]);
   }
   let outer = at.y / params.inner;

@@ -3,6 +3,7 @@
 // the sum of squares is gathered along the way.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   residual: vec4u,
   gate: vec4u,
@@ -13,8 +14,6 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
-  with_bias: u32,
-  with_residual: u32,
   norm_offset: u32,
   eps: f32,
 }
@@ -39,13 +38,13 @@ fn input(start: u32, gate_start: u32, k: u32) -> vec2f {
   var value = x[start + k];
   var squares = 0.0;
   if (NORM) {
-    let gated = select(1.0, silu(gate[gate_start + k]), GATE_BEFORE || GATE_AFTER);
-    if (GATE_BEFORE) {
+    let gated = select(1.0, silu(gate[gate_start + k]), on(GATE_BEFORE) || on(GATE_AFTER));
+    if (on(GATE_BEFORE)) {
       value *= gated;
     }
     squares = value * value;
     value *= norm[params.norm_offset + k];
-    if (GATE_AFTER) {
+    if (on(GATE_AFTER)) {
       value *= gated;
     }
   }
@@ -111,10 +110,10 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
       if (first + r < params.outputs) {
         let column = params.first_output + first + r;
         var value = total[r];
-        if (params.with_bias != 0u) {
+        if (on(BIAS)) {
           value += bias[params.bias_offset + column];
         }
-        if (params.with_residual != 0u) {
+        if (on(RESIDUAL)) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;

@@ -1,6 +1,7 @@
 // Y = X Wᵀ (+ bias) (+ residual) for many rows of X: rows of X to the left, rows of W to the right, tile by tile.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   residual: vec4u,
   inputs: u32,
@@ -10,8 +11,6 @@ struct Params {
   all_outputs: u32,
   rows: u32,
   bias_offset: u32,
-  with_bias: u32,
-  with_residual: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -68,10 +67,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       if (own < params.outputs) {
         let column = params.first_output + own;
         var value = results[2u * r + c / 4u][c % 4u];
-        if (params.with_bias != 0u) {
+        if (on(BIAS)) {
           value += bias[params.bias_offset + column];
         }
-        if (params.with_residual != 0u) {
+        if (on(RESIDUAL)) {
           value += residual[row_at(params.residual, row) + column];
         }
         out[row * params.all_outputs + column] = value;

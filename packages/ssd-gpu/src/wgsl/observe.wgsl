@@ -1,6 +1,7 @@
 // seen[slot][id] = 1 for every id that counts.
 
 struct Params {
+  flags: u32,
   ids: vec4u,
   seen: vec4u,
   rows: u32,
@@ -22,13 +23,13 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   if (at.x >= params.positions) {
     return;
   }
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     if (i32(at.x) >= lengths[params.lengths_offset + row]) {
       return;
     }
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let id = u32(clamp(ids[place(params.ids, row, 0u, 0u) + at.x], 0, i32(params.vocabulary) - 1));

@@ -1,6 +1,7 @@
 // w ∘ x / √(mean x² + ε) over each group of a row, gated before or after: a workgroup to each.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   gate: vec4u,
   width: u32,
@@ -29,7 +30,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   var squares = 0.0;
   for (var i = self_.lane; i < params.width; i += WG) {
     var value = x[start + i];
-    if (GATE_BEFORE) {
+    if (on(GATE_BEFORE)) {
       value *= silu(gate[gate_start + i]);
     }
     squares += value * value;
@@ -37,7 +38,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   let scale = inverseSqrt(sum_all(squares, self_.lane) / f32(params.width) + params.eps);
   for (var i = self_.lane; i < params.width; i += WG) {
     var value = x[start + i] * scale * norm[params.norm_offset + first + i];
-    if (GATE_BEFORE || GATE_AFTER) {
+    if (on(GATE_BEFORE) || on(GATE_AFTER)) {
       value *= silu(gate[gate_start + i]);
     }
     out[row * params.all + first + i] = value;

@@ -1,6 +1,7 @@
 // Notes what was drawn: the token and its log-probability, that it was seen, whether the row ends with it. One invocation to a row.
 
 struct Params {
+  flags: u32,
   seen: vec4u,
   stops: vec4u,
   batch: u32,
@@ -28,7 +29,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   if (active_[params.active_offset + slot] != 0) {

@@ -3,6 +3,7 @@
 // as the floats are, the largest one that still leaves k weights, or p of their sum.
 
 struct Params {
+  flags: u32,
   logits: vec4u,
   settings: vec4u,
   counter: vec4u,
@@ -100,7 +101,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let lane = self_.lane;
   let row = group.x;
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   if (active_[params.active_offset + slot] == 0) {

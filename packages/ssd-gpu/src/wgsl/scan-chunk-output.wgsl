@@ -1,6 +1,7 @@
 // Every chunk once more, from the state it finds: y_t = C_tᵀ h_t (+ D u_t). Wide states go through in tiles of STATES numbers, adding up in y.
 
 struct Params {
+  flags: u32,
   u: vec4u,
   B: vec4u,
   C: vec4u,
@@ -52,7 +53,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
       var sum = 0.0;
       if (first > 0u) {
         sum = y[i];
-      } else if (SKIP) {
+      } else if (on(SKIP)) {
         sum = D[params.d_offset + channel] * value;
       }
       for (var s = 0u; s < STATES; s++) {

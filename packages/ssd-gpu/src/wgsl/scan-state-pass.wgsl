@@ -1,6 +1,7 @@
 // Composes the chunks: S_c becomes the state that chunk c finds, and the last one goes to the state.
 
 struct Params {
+  flags: u32,
   state: vec4u,
   channels: u32,
   chunks: u32,
@@ -26,13 +27,13 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let own = place(params.state, slot, channel, 0u) + s;
   let a = A[params.a_offset + channel * params.a_stride + s];
   var h = 0.0;
-  if (STATE) {
+  if (on(STATE)) {
     h = state[own];
   }
   for (var c = 0u; c < params.chunks; c++) {
@@ -42,7 +43,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     states[i] = h;
     h = advance(h, sums[chunk * params.channels + channel], a, left);
   }
-  if (STATE) {
+  if (on(STATE)) {
     state[own] = h;
   }
 }

@@ -1,6 +1,7 @@
 // Step sizes Δ = softplus(dt + dt_bias) of the selective scan; NOTHING where a position does not count.
 
 struct Params {
+  flags: u32,
   dt: vec4u,
   channels: u32,
   positions: u32,
@@ -24,16 +25,16 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
   let row = r / params.positions;
   let t = r % params.positions;
   var counts = true;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     counts = i32(t) < lengths[params.lengths_offset + row];
   }
   var value = NOTHING;
   if (counts) {
     value = dt[place(params.dt, row, t, 0u) + at.x];
-    if (BIAS) {
+    if (on(BIAS)) {
       value += dt_bias[params.bias_offset + at.x];
     }
-    if (SOFTPLUS) {
+    if (on(SOFTPLUS)) {
       value = softplus(value);
     }
   }

@@ -1,6 +1,7 @@
 // Steps 1 and 4: Y = (L ∘ C Bᵀ) (Δ X) + decay from the start ∘ C Hᵀ, then the skip D x and the gate silu(z).
 
 struct Params {
+  flags: u32,
   x: vec4u,
   C: vec4u,
   z: vec4u,
@@ -102,10 +103,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       var value = 0.0;
       if (counts) {
         value = results[2u * r + c / 4u][c % 4u];
-        if (SKIP) {
-          value += D[params.d_offset + head * params.d_stride + select(0u, e, SKIP_EACH)] * x[place(params.x, row, t, head) + e];
+        if (on(SKIP)) {
+          value += D[params.d_offset + head * params.d_stride + select(0u, e, on(SKIP_EACH))] * x[place(params.x, row, t, head) + e];
         }
-        if (GATE) {
+        if (on(GATE)) {
           value *= silu(z[place(params.z, row, t, head) + e]);
         }
       }

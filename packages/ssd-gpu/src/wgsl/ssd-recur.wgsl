@@ -19,11 +19,11 @@ fn recur(first: u32, lane: u32, head: u32, row: u32, slot: u32, delta: f32, deca
         if (first + r < params.p) {
           let at = place(params.state, slot, head, first + r) + s;
           var h = 0.0;
-          if (STATE) {
+          if (on(STATE)) {
             h = state[at];
           }
           h = h + shrink * h + input[r] * b;
-          if (STATE) {
+          if (on(STATE)) {
             state[at] = h;
           }
           sums[r] += h * c;
@@ -41,8 +41,8 @@ fn with_skip(y_: f32, e: u32, head: u32, row: u32, counts: bool) -> f32 {
   if (!counts) {
     return 0.0;
   }
-  if (SKIP) {
-    return y_ + D[params.d_offset + head * params.d_stride + select(0u, e, SKIP_EACH)] * x[place(params.x, row, 0u, head) + e];
+  if (on(SKIP)) {
+    return y_ + D[params.d_offset + head * params.d_stride + select(0u, e, on(SKIP_EACH))] * x[place(params.x, row, 0u, head) + e];
   }
   return y_;
 }

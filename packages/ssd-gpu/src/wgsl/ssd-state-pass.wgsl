@@ -2,6 +2,7 @@
 // the state. One invocation to each number of the state.
 
 struct Params {
+  flags: u32,
   state: vec4u,
   heads: u32,
   chunks: u32,
@@ -26,12 +27,12 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     return;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let own = place(params.state, slot, head, number / params.n) + number % params.n;
   var h = 0.0;
-  if (STATE) {
+  if (on(STATE)) {
     h = state[own];
   }
   for (var c = 0u; c < params.chunks; c++) {
@@ -41,7 +42,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     let total = sum_from_start(steps[(row * params.heads + head) * params.padded + (c + 1u) * Q - 1u]);
     h = h + expm1_(total) * h + left;
   }
-  if (STATE) {
+  if (on(STATE)) {
     state[own] = h;
   }
 }

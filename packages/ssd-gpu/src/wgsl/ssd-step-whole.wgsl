@@ -1,6 +1,7 @@
 // One step of the recurrence from dt on, gate included, in a single dispatch: wants more storage buffers than every device has.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   dt: vec4u,
   B: vec4u,
@@ -42,20 +43,20 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let head = group.y;
   let row = group.z;
   var counts = true;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     counts = lengths[params.lengths_offset + row] > 0;
   }
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   var delta = 0.0;
   if (counts) {
     delta = dt[place(params.dt, row, 0u, 0u) + head];
-    if (BIAS) {
+    if (on(BIAS)) {
       delta += dt_bias[params.bias_offset + head];
     }
-    if (SOFTPLUS) {
+    if (on(SOFTPLUS)) {
       delta = softplus(delta);
     }
     delta = clamp(delta, params.low, params.high);
@@ -64,7 +65,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let e = group.x * 4u + lane;
   if (lane < 4u && e < params.p) {
     var value = with_skip(total[lane], e, head, row, counts);
-    if (GATE && counts) {
+    if (on(GATE) && counts) {
       value *= silu(z[place(params.z, row, 0u, head) + e]);
     }
     y[(row * params.heads + head) * params.p + e] = value;

@@ -1,6 +1,7 @@
 // One step of the recurrence, h ← exp(Δ A) h + Δ x Bᵀ, y = h C (+ D x): a workgroup to four rows of a head's state, its invocations along n.
 
 struct Params {
+  flags: u32,
   x: vec4u,
   B: vec4u,
   C: vec4u,
@@ -32,7 +33,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let row = group.z;
   let step = steps[row * params.heads + head];
   var slot = row;
-  if (ROWS) {
+  if (on(ROWS)) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let total = recur(group.x * 4u, lane, head, row, slot, step.x, sum_from_start(step), step.w > 0.0);

@@ -2,6 +2,7 @@
 // Where a packed sequence begins the state is to be forgotten: a decay by e⁻⁵¹², which is 0.
 
 struct Params {
+  flags: u32,
   dt: vec4u,
   heads: u32,
   start: u32,
@@ -33,17 +34,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   let own = group.x * Q + lane;
   let t = params.start + own;
   var count = params.positions;
-  if (LENGTHS) {
+  if (on(LENGTHS)) {
     count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
   }
   var delta = 0.0;
   var sum = vec2f(0.0);
   if (t < count) {
     delta = dt[place(params.dt, row, t, 0u) + k];
-    if (BIAS) {
+    if (on(BIAS)) {
       delta += dt_bias[params.bias_offset + k];
     }
-    if (SOFTPLUS) {
+    if (on(SOFTPLUS)) {
       delta = softplus(delta);
     }
     delta = clamp(delta, params.low, params.high);
@@ -51,7 +52,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let decay = clamp(delta * A[params.a_offset + k], -128.0, 128.0);
     let coarse = round(decay * 256.0) / 256.0;
     sum = vec2f(coarse, decay - coarse);
-    if (PACKED && t > 0u) {
+    if (on(PACKED) && t > 0u) {
       let at = params.seq_offset + row * params.seq_stride + t;
       if (seq_idx[at] != seq_idx[at - 1u]) {
         sum.x -= 512.0;
