@@ -1,4 +1,4 @@
-import { stored, type Tensor } from '@mamba2/core';
+import { type Backend, stored, type Tensor } from '@mamba2/core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { webgpu } from '../src/index.js';
 import { countingAdapter, type Counts } from './support/counting.js';
@@ -10,7 +10,7 @@ const dConv = dInner + 2 * g * n;
 /** What steady-state decoding costs, counted at WebGPU's own interface. */
 describe.each(inject('gpuDrivers'))('decoding on %s', (name) => {
   let counts: Counts;
-  let backend: Awaited<ReturnType<typeof webgpu>>;
+  let backend: Backend;
   beforeAll(async () => {
     const counted = await countingAdapter(name);
     counts = counted.counts;
@@ -110,13 +110,13 @@ describe.each(inject('gpuDrivers'))('decoding on %s', (name) => {
     },
   );
 
-  it('keeps its memory over a thousand steps', { timeout: 120_000 }, async () => {
+  it('keeps its memory over many steps', { timeout: 120_000 }, async () => {
     const { step, sampler } = decoder();
     const program = backend.program(step);
     program.run();
     await backend.read(sampler.token);
     counts.reset();
-    for (let i = 0; i < 1000; i++) {
+    for (let i = 0; i < 200; i++) {
       program.run();
       if (i % 50 === 49) await backend.read(sampler.token);
     }

@@ -33,7 +33,7 @@ export class Health {
   fail(error: DeviceError): void {
     if (this.#failure) return;
     this.#failure = error;
-    for (const listener of [...this.#listeners]) listener(error);
+    for (const listener of this.#listeners) listener(error);
   }
 
   /** From now on every call fails for this reason, and losing the device is no news. */

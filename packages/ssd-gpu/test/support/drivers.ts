@@ -1,7 +1,7 @@
 import { prepareDrivers } from '../../../../tools/gpu/drivers.js';
 
 /** Fetches the software drivers before the tests start, and tells them which there are. */
-export default async function setup(project: {
+export async function setup(project: {
   provide(key: 'gpuDrivers' | 'gpuMissing', value: string[]): void;
 }): Promise<void> {
   const { drivers, missing } = await prepareDrivers();
