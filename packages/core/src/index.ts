@@ -16,3 +16,4 @@ export * from './tensor.js';
 export * from './structured/index.js';
 export * from './lti/index.js';
 export * from './attention/index.js';
+export * from './costs.js';
