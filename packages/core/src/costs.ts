@@ -46,10 +46,11 @@ export interface Costs {
  * @throws ArgumentError for an unknown form and for sizes that are no whole numbers ≥ 1.
  * @example
  * ```ts
+ * import { costs } from '@mamba2/core';
  * const size = { l: 4096, n: 128, p: 64, q: 64, h: 24 };
- * assert.ok(costs('ssd', size).multiplyAdds < costs('attention', size).multiplyAdds / 10);
- * assert.ok(costs('ssd', size).depth < costs('ssm', size).depth / 50);
- * assert.equal(costs('ssd', size).stateSize, costs('ssm', size).stateSize);
+ * costs('ssd', size).multiplyAdds < costs('attention', size).multiplyAdds / 10; // true
+ * costs('ssd', size).depth < costs('ssm', size).depth / 50; // true
+ * costs('ssd', size).stateSize === costs('ssm', size).stateSize; // true
  * ```
  */
 export function costs(form: MixingForm, size: MixingSize): Costs {

@@ -52,8 +52,9 @@ export interface HeadChoice {
  * 2^27 entries
  * @example
  * ```ts
+ * import { attentionMatrix } from '@mamba2/core';
  * const M = attentionMatrix({ dt: [1, 2], A: -Math.LN2, B: [[1], [1]], C: [[3], [-3]] });
- * assert.deepEqual([...M.data].map((m) => Math.round(1e9 * m) / 1e9), [3, 0, -0.75, -6]);
+ * M.data; // [3, 0, -0.75, -6]
  * ```
  */
 export function attentionMatrix(input: SsdHeads, choice: HeadChoice = {}): Dense {
@@ -76,8 +77,9 @@ export function attentionMatrix(input: SsdHeads, choice: HeadChoice = {}): Dense
  * @throws ShapeError, ArgumentError as {@link attentionMatrix}
  * @example
  * ```ts
+ * import { headGenerators, multiplyRecurrent } from '@mamba2/core';
  * const M = headGenerators({ dt: [1, 2], A: -Math.LN2, B: [[1], [1]], C: [[3], [-3]] });
- * assert.deepEqual([...multiplyRecurrent(M, [1, 0]).data].map((y) => Math.round(1e9 * y) / 1e9), [3, -0.75]);
+ * multiplyRecurrent(M, [1, 0]).data; // [3, -0.75]
  * ```
  */
 export function headGenerators(input: SsdHeads, choice: HeadChoice = {}): SemiseparableTensors {

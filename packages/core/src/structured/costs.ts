@@ -35,10 +35,11 @@ export interface MultiplicationCosts {
  * @throws ArgumentError for an unknown form or kind of A, and for sizes that are no whole numbers ≥ 1.
  * @example
  * ```ts
+ * import { multiplicationCosts } from '@mamba2/core';
  * const size = { l: 1024, n: 16, p: 64 };
- * assert.equal(multiplicationCosts('recurrent', size).depth, 1025);
- * assert.equal(multiplicationCosts('divided', size).depth, 11);
- * assert.equal(multiplicationCosts('recurrent', { ...size, A: 'scalar' }).stored, 1024 * 33);
+ * multiplicationCosts('recurrent', size).depth; // 1025
+ * multiplicationCosts('divided', size).depth; // 11
+ * multiplicationCosts('recurrent', { ...size, A: 'scalar' }).stored; // 1024 * 33
  * ```
  */
 export function multiplicationCosts(form: MultiplicationForm, size: MultiplicationSize): MultiplicationCosts {
