@@ -8,7 +8,7 @@
  * The kernel exists because the model is the same at every step: the answer to an impulse depends on how long ago it was and on nothing else.
  */
 
-import FFT from 'fft.js';
+import { fft, ifft } from 'fourier-transform';
 import { expectNumber } from '../arguments.js';
 import { type Tensor, tensorOf } from '../tensor.js';
 import { mapState } from '../structured/maps.js';
@@ -105,26 +105,22 @@ export function convolve(kernel: Numbers, x: Numbers): Tensor<Float64Array> {
   const K = readNumbers('kernel', kernel, ['k']).data;
   const { l, p, data, shape } = readSignal(x);
   // 2 l − 1 samples leave room for what would otherwise wrap around; the transform wants a power of two from 2 on.
-  const fft = new FFT(2 ** Math.ceil(Math.log2(Math.max(2, 2 * l - 1))));
-  const transform = (column: (t: number) => number): number[] => {
-    const samples = Array.from({ length: fft.size }, (_, t) => (t < l ? column(t) : 0));
-    const spectrum: number[] = fft.createComplexArray();
-    fft.realTransform(spectrum, samples);
-    fft.completeSpectrum(spectrum);
-    return spectrum;
+  const size = 2 ** Math.ceil(Math.log2(Math.max(2, 2 * l - 1)));
+  const spectrum = (sample: (t: number) => number): [Float64Array, Float64Array] => {
+    const samples = new Float64Array(size);
+    for (let t = 0; t < l; t++) samples[t] = sample(t);
+    return fft(samples, [new Float64Array(size / 2 + 1), new Float64Array(size / 2 + 1)]);
   };
-  const response = transform((t) => K[t] ?? 0);
+  const [kRe, kIm] = spectrum((t) => K[t] ?? 0);
   const y = new Float64Array(l * p);
+  const column = new Float64Array(size);
   for (let e = 0; e < p; e++) {
-    const spectrum = transform((t) => data[t * p + e]!);
-    for (let f = 0; f < spectrum.length; f += 2) {
-      const [re, im] = [spectrum[f]!, spectrum[f + 1]!];
-      spectrum[f] = re * response[f]! - im * response[f + 1]!;
-      spectrum[f + 1] = re * response[f + 1]! + im * response[f]!;
+    const [re, im] = spectrum((t) => data[t * p + e]!);
+    for (let f = 0; f < re.length; f++) {
+      [re[f], im[f]] = [re[f]! * kRe[f]! - im[f]! * kIm[f]!, re[f]! * kIm[f]! + im[f]! * kRe[f]!];
     }
-    const samples: number[] = fft.createComplexArray();
-    fft.inverseTransform(samples, spectrum);
-    for (let t = 0; t < l; t++) y[t * p + e] = samples[2 * t]!;
+    ifft(re, im, column);
+    for (let t = 0; t < l; t++) y[t * p + e] = column[t]!;
   }
   return tensorOf(y, 'f64', shape);
 }
