@@ -15,3 +15,5 @@ export { ssdRecurrent } from './ssd/recurrent.js';
 export * from './tensor.js';
 export * from './structured/index.js';
 export * from './lti/index.js';
+export * from './attention/index.js';
+export * from './costs.js';

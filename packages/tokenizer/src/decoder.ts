@@ -46,7 +46,7 @@ export function readDecoder(file: Fields): Decoder {
     bytesOf: (token) => {
       let seen: string | Uint8Array = token;
       for (const { inner } of components) if (inner && typeof seen === 'string') seen = inner(seen);
-      return typeof seen === 'string' ? new TextEncoder().encode(seen) : seen;
+      return typeof seen === 'string' ? new TextEncoder().encode(seen) : seen.slice();
     },
   };
 }

@@ -52,7 +52,8 @@ function readTemplate(
     part.only('id', 'type_id');
     part.unset('type_id');
     const id = part.string('id');
-    if (!isText) (seen ? around.suffix : around.prefix).push(...specialIds(fields, id, idOf));
+    if (!isText)
+      for (const special of specialIds(fields, id, idOf)) (seen ? around.suffix : around.prefix).push(special);
     else if (seen || id !== 'A') item.refuse('Sequence', 'expected the sequence A, once');
     else seen = true;
   });

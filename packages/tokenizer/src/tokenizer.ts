@@ -146,7 +146,7 @@ export class Tokenizer {
     return this.#bpe.vocabulary.ids.get(token) ?? this.#addedIds.get(token);
   }
 
-  /** Whether `skipSpecialTokens` leaves the token out. */
+  /** Whether `skipSpecialTokens` leaves the token out: whether the file lists it as special. */
   isSpecial(id: number): boolean {
     return this.#added.get(id)?.special ?? false;
   }

@@ -30,9 +30,11 @@ type Step = Pick<System, 'A' | 'B'>;
  * @throws ShapeError, ArgumentError for numbers that are not finite, a negative Δ, an unknown rule, or a Δ at which the bilinear rule has a pole.
  * @example
  * ```ts
+ * import { discretise } from '@mamba2/core';
  * // h′ = −h + x relaxes towards x: after a step of ln 2 it has gone half the way.
  * const { A, B } = discretise({ A: [-1], B: [1], C: [1] }, Math.LN2);
- * assert.ok(Math.abs(A.data[0] - 0.5) < 1e-15 && Math.abs(B.data[0] - 0.5) < 1e-15);
+ * A.data; // [0.5]
+ * B.data; // [0.5]
  * ```
  */
 export function discretise(system: StateSpace, dt: number, rule: Discretisation = 'zoh'): StateSpaceTensors {
@@ -55,10 +57,10 @@ export function discretise(system: StateSpace, dt: number, rule: Discretisation 
  * @throws ShapeError, ArgumentError as {@link discretise}
  * @example
  * ```ts
+ * import { toDense, unrollSteps } from '@mamba2/core';
  * const model = { A: [-1], B: [1], C: [1] };
- * const M = toDense(unrollSteps(model, { dt: [Math.LN2, Math.LN2, 2 * Math.LN2] }));
- * const rounded = [...M.data].map((v) => Math.round(v * 1e6) / 1e6);
- * assert.deepEqual(rounded, [0.5, 0, 0, 0.25, 0.5, 0, 0.0625, 0.125, 0.75]);
+ * const M = unrollSteps(model, { dt: [Math.LN2, Math.LN2, 2 * Math.LN2] });
+ * toDense(M).data; // [0.5, 0, 0, 0.25, 0.5, 0, 0.0625, 0.125, 0.75]
  * ```
  */
 export function unrollSteps(
