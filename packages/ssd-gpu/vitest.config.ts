@@ -1,4 +1,6 @@
 import { mergeConfig } from 'vitest/config';
 import { shared } from '../../vitest.shared.ts';
 
-export default mergeConfig(shared, { test: { globalSetup: ['test/support/drivers.ts'], pool: 'forks' } });
+export default mergeConfig(shared, {
+  test: { globalSetup: ['test/support/drivers.ts'], pool: 'forks', testTimeout: 300_000 },
+});

@@ -1,2 +1,3 @@
-export { webgpu } from './webgpu.js';
 export type { WebGpuOptions } from './options.js';
+export type { Block } from './runtime/memory.js';
+export { webgpu } from './webgpu.js';

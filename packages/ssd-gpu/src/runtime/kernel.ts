@@ -60,16 +60,18 @@ export function choose(
       refused.push(`no ${variant.name}: ${lack}`);
     } else if (variant.name === wanted) {
       if (lack === undefined) return { variant, why: 'asked for' };
+      // A name meant for all kernels gives way where the shape, not the device, stands against it.
+      if (typeof forced === 'string' && deviceLacks(variant, capabilities) === undefined) break;
       throw new UnsupportedError(`variant "${wanted}" of ${kernel.name}`, {
         given: lack,
         fix: 'leave the choice to the backend',
       });
     }
   }
-  // A name meant for all kernels passes over those that don't have it.
+  // And it passes over kernels that don't have it.
   if (typeof forced === 'string') {
     const { variant } = choose(kernel, constants, capabilities);
-    return { variant, why: `it has no variant "${forced}"` };
+    return { variant, why: `no variant "${forced}" for this` };
   }
   throw new ArgumentError(`variant of ${kernel.name}`, {
     given: String(wanted),
@@ -77,14 +79,14 @@ export function choose(
   });
 }
 
-function whatLacks(
-  { enables = [], lacks }: Variant,
-  capabilities: Capabilities,
-  constants: Constants,
-): string | undefined {
+function whatLacks(variant: Variant, capabilities: Capabilities, constants: Constants): string | undefined {
+  return deviceLacks(variant, capabilities) ?? variant.lacks?.(capabilities, constants);
+}
+
+function deviceLacks({ enables = [] }: Variant, capabilities: Capabilities): string | undefined {
   if (enables.includes('f16') && !capabilities.f16) return 'the device has no shader-f16';
   if (enables.includes('subgroups') && !capabilities.subgroups) return 'the device has no subgroups';
-  return lacks?.(capabilities, constants);
+  return undefined;
 }
 
 /** Constants to compile for, and the bits of those that are flags. */

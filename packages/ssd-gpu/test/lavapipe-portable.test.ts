@@ -1,0 +1,3 @@
+import { suiteOn } from './support/suite-on.js';
+
+suiteOn('llvmpipe', 'portable');
