@@ -83,7 +83,7 @@ async function write(
 ): Promise<void> {
   const stateIn = text(values, 'state-in');
   const stateOut = text(values, 'state-out');
-  const state: State = model.newState(stateIn === undefined ? undefined : await readFile(stateIn));
+  const state: State = stateIn === undefined ? model.newState() : await model.loadState(await readFile(stateIn));
   const begin = given ?? (state.length > 0 ? '' : beginning(model));
   const promptIds = typeof begin === 'string' ? model.encode(begin, { state }) : begin;
   const json = values['json'] === true;

@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { ParseArgsConfig } from 'node:util';
-import { type Backend, reference } from '@mamba2/core';
-import { Mamba2 } from '@mamba2/model';
+import { type BackendName, backendNames, Mamba2 } from '@mamba2/model';
 import { storyteller } from '@mamba2/storyteller';
 import { progressLine } from './progress.js';
 
@@ -46,21 +45,16 @@ export const modelHelp = `  -m, --model PLACE     a folder or URL with a checkpo
   -h, --help            this text
 `;
 
-/** The backends there are, by name. */
-const backends: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
-  reference: () => reference() as Backend,
-};
-
 /** Loads the model that the options name, with progress on stderr. */
 export async function openModel({ values }: Parsed, io: Io): Promise<Mamba2> {
   const name = text(values, 'backend') ?? 'reference';
-  const make = Object.hasOwn(backends, name) ? backends[name] : undefined;
-  if (!make) throw new UsageError(`unknown backend "${name}"; one of ${Object.keys(backends).join(', ')}`);
+  if (!backendNames.includes(name as BackendName))
+    throw new UsageError(`unknown backend "${name}"; one of ${backendNames.join(', ')}`);
   const place = text(values, 'model');
   const progress = progressLine(io.stderr);
   try {
     return await Mamba2.load(place ?? storyteller, {
-      backend: await make(),
+      backend: name as BackendName,
       signal: io.signal,
       onProgress: ({ loaded, total }) => progress.show(`loading ${place ?? storyteller.name}`, loaded, total),
     });

@@ -3,6 +3,8 @@ import { ArgumentError } from './errors.js';
 /** A wanted range in words and as a test. */
 interface NumberRule {
   min?: number;
+  /** Like `min`, itself excluded. */
+  above?: number;
   max?: number;
   integer?: boolean;
 }
@@ -11,15 +13,26 @@ interface NumberRule {
 export function expectNumber(
   what: string,
   value: unknown,
-  { min = -Infinity, max = Infinity, integer = false }: NumberRule,
+  { min = -Infinity, above = -Infinity, max = Infinity, integer = false }: NumberRule,
 ): number {
-  if (typeof value === 'number' && value >= min && value <= max && (!integer || Number.isSafeInteger(value)))
-    return value;
-  const bounds = [min > -Infinity ? `≥ ${min}` : '', max < Infinity ? `≤ ${max}` : ''].filter(Boolean).join(' and ');
+  const inRange = typeof value === 'number' && value >= min && value <= max && !(value <= above && above > -Infinity);
+  if (inRange && (!integer || Number.isSafeInteger(value))) return value;
+  const bounds = [
+    above > -Infinity ? `> ${above}` : '',
+    min > -Infinity ? `≥ ${min}` : '',
+    max < Infinity ? `≤ ${max}` : '',
+  ];
   throw new ArgumentError(what, {
-    given: String(value),
-    expected: `a ${integer ? 'whole ' : ''}number ${bounds}`.trim(),
+    given: typeof value === 'string' ? `"${value}"` : String(value),
+    expected: `a ${integer ? 'whole ' : ''}number ${bounds.filter(Boolean).join(' and ')}`.trim(),
   });
+}
+
+/** Checks token ids against a vocabulary of V. @throws ArgumentError naming the first that is not 0 … V − 1 */
+export function expectIds(ids: Iterable<number>, V: number): void {
+  for (const id of ids) {
+    if (!(id >= 0 && id < V)) throw new ArgumentError('token id', { given: `${id}`, expected: `0 … ${V - 1}` });
+  }
 }
 
 /** Refuses option names it does not know, so that a typo is not silence. @throws ArgumentError naming the option and the known ones. */

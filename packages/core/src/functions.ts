@@ -10,11 +10,11 @@ export function silu(x: number): number {
   return x / (1 + Math.exp(-x));
 }
 
-/** `log Σ exp(values)`, shifted by the maximum; −∞ for none. */
+/** `log Σ exp(values)`, shifted by the maximum; −∞ for none. NaN values count as −∞. */
 export function logSumExp(values: Iterable<number> & { readonly length: number }): number {
   let max = -Infinity;
   for (const v of values) if (v > max) max = v;
-  if (max === -Infinity) return max;
+  if (!Number.isFinite(max)) return max;
   let sum = 0;
   for (const v of values) if (v > -Infinity) sum += Math.exp(v - max);
   return max + Math.log(sum);

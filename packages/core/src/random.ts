@@ -1,3 +1,5 @@
+import { expectNumber } from './arguments.js';
+
 /**
  * The sampler's counter-based generator: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11).
  * A random number is a pure function of (seed, sequence, position), so any backend, batch layout or restart draws the same one.
@@ -35,17 +37,23 @@ export function philox4x32(
   return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
 }
 
-/** A seed in [0, 2⁵³) as the two words of a Philox key. */
+/** A seed in [0, 2⁵³) as the two words of a Philox key. @throws ArgumentError for anything else. */
 export function seedWords(seed: number): [lo: number, hi: number] {
+  expectNumber('seed', seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   return [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
 }
 
 /**
- * A uniform number in [0, 1) with 24 bits, so that f32 holds it exactly.
- * @param seed whole number in [0, 2⁵³)
+ * A uniform number in [0, 1) with 24 bits, so that f32 holds it exactly: the upper bits of Philox's first word.
+ * @param seed whole number in [0, 2⁵³), or its {@link seedWords}
  * @param sequence which sequence of a batch draws, in [0, 2³²)
  * @param position how many numbers that sequence has drawn before, in [0, 2³²)
+ * @throws ArgumentError for numbers outside these ranges.
  */
-export function uniform(seed: number, sequence: number, position: number): number {
-  return (philox4x32([position, sequence, 0, 0], seedWords(seed))[0] >>> 8) * 2 ** -24;
+export function uniform(seed: number | readonly [lo: number, hi: number], sequence: number, position: number): number {
+  const word = { min: 0, max: 0xffffffff, integer: true };
+  expectNumber('sequence', sequence, word);
+  expectNumber('position', position, word);
+  const key = typeof seed === 'number' ? seedWords(seed) : seed;
+  return (philox4x32([position, sequence, 0, 0], key)[0] >>> 8) * 2 ** -24;
 }

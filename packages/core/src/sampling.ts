@@ -1,4 +1,4 @@
-import { expectNumber } from './arguments.js';
+import { expectNumber, refuseUnknown } from './arguments.js';
 import { logSumExp } from './functions.js';
 
 /** How the next token is drawn; the defaults change nothing. Applied in this order, as transformers' processors are. */
@@ -15,14 +15,15 @@ export interface SamplingParams {
   minP: number;
 }
 
-/** Completes and checks sampling parameters. @throws ArgumentError naming the parameter, what came and the range. */
-export function samplingParams(given: Partial<SamplingParams> = {}): SamplingParams {
+/** Completes and checks sampling parameters. @throws ArgumentError naming the parameter, what came and the range; for unknown ones, too. */
+export function samplingParams(given: { [K in keyof SamplingParams]?: number | undefined } = {}): SamplingParams {
+  refuseUnknown('sampling', given, ['repetitionPenalty', 'temperature', 'topK', 'topP', 'minP']);
   const { repetitionPenalty = 1, temperature = 1, topK = 0, topP = 1, minP = 0 } = given;
   return {
     repetitionPenalty: expectNumber('repetitionPenalty', repetitionPenalty, { min: 1e-3, max: 1e3 }),
     temperature: expectNumber('temperature', temperature, { min: 0, max: 1e3 }),
     topK: expectNumber('topK', topK, { min: 0, max: 2 ** 24, integer: true }),
-    topP: expectNumber('topP', topP, { min: Number.MIN_VALUE, max: 1 }),
+    topP: expectNumber('topP', topP, { above: 0, max: 1 }),
     minP: expectNumber('minP', minP, { min: 0, max: 1 }),
   };
 }
@@ -38,26 +39,33 @@ export interface Draw {
  * @param logits (V)
  * @param u uniform in [0, 1): the id is the first, in id order, at which the cumulative probability exceeds u
  * @param seen nonzero where an id occurred before
- * @param vocab ids from here on are never drawn
- * NaN logits count as −∞; ties for the most likely id go to the lowest. O(V log V).
+ * @param vocab ids from here on are never drawn, and have no share in the probability
+ * @throws ArgumentError when `vocab` is not in 1 … V
+ *
+ * NaN logits count as −∞; ties for the most likely id go to the lowest. Where no logit is above −∞ the id is 0 and its log-probability NaN.
+ * O(V log V).
  */
 export function sampleToken(
-  logits: Float64Array,
+  logits: Float64Array | Float32Array,
   params: SamplingParams,
   u: number,
   seen?: ArrayLike<number>,
   vocab = logits.length,
 ): Draw {
-  const raw = Float64Array.from(logits.subarray(0, vocab), (v) => (Number.isNaN(v) ? -Infinity : v));
+  expectNumber('vocab', vocab, { min: 1, max: logits.length, integer: true });
+  const raw = Float64Array.from(logits.subarray(0, vocab));
+  for (let id = 0; id < vocab; id++) if (Number.isNaN(raw[id])) raw[id] = -Infinity;
   const token = pick(penalised(raw, params.repetitionPenalty, seen), params, u);
   return { token, logProb: raw[token]! - logSumExp(raw) };
 }
 
+/** Logits of ids seen before moved towards −∞ by the penalty. */
 function penalised(raw: Float64Array, penalty: number, seen?: ArrayLike<number>): Float64Array {
   if (penalty === 1 || !seen) return raw;
   return raw.map((v, id) => (seen[id] ? (v > 0 ? v / penalty : v * penalty) : v));
 }
 
+/** The id among those the filters leave at which the cumulative probability exceeds u. */
 function pick(logits: Float64Array, { temperature, topK, topP, minP }: SamplingParams, u: number): number {
   let best = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id;

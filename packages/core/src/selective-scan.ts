@@ -1,6 +1,7 @@
 import { expectNumber } from './arguments.js';
+import { ShapeError } from './errors.js';
 import { silu, softplus } from './functions.js';
-import { expectShape } from './shape.js';
+import { expectShape, shapeText } from './shape.js';
 import { type HostTensor, type Tensor, tensorOf } from './tensor.js';
 
 /** A Mamba-1 layer's input: every channel has a diagonal A of its own. */
@@ -33,26 +34,14 @@ export interface SelectiveScanInput {
  * Mamba-1's selective scan, step by step: `h_t = exp(Δ_t A) ∘ h_{t−1} + Δ_t B_t u_t`, `y_t = C_tᵀ h_t` for each channel, `h ∈ Rⁿ`.
  * O(b l d n), sequential in l. Source: Mamba (arXiv 2312.00752), algorithm 2.
  * @returns y (b, l, d) and finalStates (b, d, n)
- * @throws ShapeError
+ * @throws ShapeError, ArgumentError for a length outside 0 … l
  */
 export function selectiveScan(input: SelectiveScanInput): {
   y: Tensor<Float64Array>;
   finalStates: Tensor<Float64Array>;
 } {
-  const axes: Record<string, number> = {};
+  const { b, l, d, n } = selectiveScanAxes(input);
   const { u, dt, A, B, C, D, z, dt_bias, dtSoftplus = false, initialStates, lengths } = input;
-  expectShape('u', u, ['b', 'l', 'd'], axes);
-  expectShape('dt', dt, ['b', 'l', 'd'], axes);
-  expectShape('A', A, ['d', 'n'], axes);
-  expectShape('B', B, ['b', 'l', 'n'], axes);
-  expectShape('C', C, ['b', 'l', 'n'], axes);
-  if (D) expectShape('D', D, ['d'], axes);
-  if (z) expectShape('z', z, ['b', 'l', 'd'], axes);
-  if (dt_bias) expectShape('dt_bias', dt_bias, ['d'], axes);
-  if (initialStates) expectShape('initialStates', initialStates, ['b', 'd', 'n'], axes);
-  if (lengths) expectShape('lengths', lengths, ['b'], axes);
-  const { b = 0, l = 0, d = 0, n = 0 } = axes;
-
   const y = new Float64Array(b * l * d);
   const h = new Float64Array(b * d * n);
   for (let i = 0; i < b; i++) {
@@ -74,6 +63,25 @@ export function selectiveScan(input: SelectiveScanInput): {
     }
   }
   return { y: tensorOf(y, 'f64', [b, l, d]), finalStates: tensorOf(h, 'f64', [b, d, n]) };
+}
+
+/** The axes of an input, all shapes checked against each other. @throws ShapeError */
+export function selectiveScanAxes(input: SelectiveScanInput): { b: number; l: number; d: number; n: number } {
+  const { u, dt, A, B, C, D, z, dt_bias, initialStates, lengths } = input;
+  const axes: Record<string, number> = {};
+  expectShape('u', u, ['b', 'l', 'd'], axes);
+  expectShape('dt', dt, ['b', 'l', 'd'], axes);
+  expectShape('A', A, ['d', 'n'], axes);
+  expectShape('B', B, ['b', 'l', 'n'], axes);
+  expectShape('C', C, ['b', 'l', 'n'], axes);
+  if (D) expectShape('D', D, ['d'], axes);
+  if (z) expectShape('z', z, ['b', 'l', 'd'], axes);
+  if (dt_bias) expectShape('dt_bias', dt_bias, ['d'], axes);
+  if (initialStates) expectShape('initialStates', initialStates, ['b', 'd', 'n'], axes);
+  if (lengths) expectShape('lengths', lengths, ['b'], axes);
+  const { b = 0, l = 0, d = 0, n = 0 } = axes;
+  if (l < 1) throw new ShapeError('selectiveScan', { given: `u ${shapeText(u.shape)}`, expected: 'l ≥ 1' });
+  return { b, l, d, n };
 }
 
 /** The element of a view at up to three indices. */

@@ -116,13 +116,22 @@ export function flat<S>(t: Tensor<S>): Tensor<S> {
 /** Index `i` of the first axis, which disappears; a view. @throws ShapeError when there is no such row. */
 export function row<S>(t: Tensor<S>, i: number): Tensor<S> {
   if (!Number.isInteger(i) || i < 0 || i >= (t.shape[0] ?? 0)) {
-    throw new ShapeError('row', { given: `${i} of ${shapeText(t.shape)}`, expected: `0 … ${(t.shape[0] ?? 0) - 1}` });
+    throw new ShapeError('row', {
+      given: `${i} of ${shapeText(t.shape)}`,
+      expected: t.shape[0] ? `0 … ${t.shape[0] - 1}` : 'a tensor whose first axis is not empty',
+    });
   }
   return { ...t, shape: t.shape.slice(1), strides: t.strides.slice(1), offset: t.offset + i * t.strides[0]! };
 }
 
-/** A new axis of length 1 before `axis`; a view. */
+/** A new axis of length 1 before `axis`, or behind all of them; a view. @throws ShapeError when there is no such place. */
 export function unsqueeze<S>(t: Tensor<S>, axis: number): Tensor<S> {
+  if (!Number.isInteger(axis) || axis < 0 || axis > t.shape.length) {
+    throw new ShapeError('unsqueeze', {
+      given: `axis ${axis} of ${shapeText(t.shape)}`,
+      expected: `0 … ${t.shape.length}`,
+    });
+  }
   const shape = t.shape.toSpliced(axis, 0, 1);
   const strides = t.strides.toSpliced(axis, 0, (t.shape[axis] ?? 1) * (t.strides[axis] ?? 1));
   return { ...t, shape, strides };
@@ -140,11 +149,13 @@ export function rowOffsets(t: Tensor, what = 'tensor'): number[] {
       fix: 'pass a view whose last axis is contiguous',
     });
   }
-  let offsets = [t.offset];
-  for (let axis = 0; axis < t.shape.length - 1; axis++) {
-    const next: number[] = [];
-    for (const base of offsets) for (let i = 0; i < t.shape[axis]!; i++) next.push(base + i * t.strides[axis]!);
-    offsets = next;
-  }
+  const lead = t.shape.slice(0, -1);
+  const offsets = new Array<number>(sizeOf(lead)).fill(t.offset);
+  let inner = offsets.length;
+  lead.forEach((size, axis) => {
+    inner /= size;
+    const stride = t.strides[axis]!;
+    for (let r = 0; r < offsets.length; r++) offsets[r]! += (Math.floor(r / inner) % size) * stride;
+  });
   return offsets;
 }

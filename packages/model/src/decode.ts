@@ -60,7 +60,12 @@ export class Decoder<S> {
   #steps = 0;
   #failed = false;
 
-  constructor(network: Network<S>, states: readonly MixerState<S>[], rows: readonly DecodeRow[], options: DecodeOptions) {
+  constructor(
+    network: Network<S>,
+    states: readonly MixerState<S>[],
+    rows: readonly DecodeRow[],
+    options: DecodeOptions,
+  ) {
     this.#network = network;
     this.#states = states;
     this.#rows = rows;
@@ -85,10 +90,15 @@ export class Decoder<S> {
   async next(): Promise<Step[]> {
     const { backend } = this.#network;
     const isNext = this.#steps - this.#inFlight.length;
-    if (backend.lookahead > 1 && isNext > 0 && isNext % SNAPSHOT_EVERY === 0 && this.#inFlight.length === 0) this.#keep();
+    if (backend.lookahead > 1 && isNext > 0 && isNext % SNAPSHOT_EVERY === 0 && this.#inFlight.length === 0)
+      this.#keep();
     // Up to the next snapshot only: it needs a moment at which host and device know the same.
-    const bound = Math.min(this.#options.maxTokens, backend.lookahead > 1 ? (Math.floor(isNext / SNAPSHOT_EVERY) + 1) * SNAPSHOT_EVERY : Infinity);
-    while (this.#running.includes(true) && this.#inFlight.length < backend.lookahead && this.#steps < bound) this.#launch();
+    const bound = Math.min(
+      this.#options.maxTokens,
+      backend.lookahead > 1 ? (Math.floor(isNext / SNAPSHOT_EVERY) + 1) * SNAPSHOT_EVERY : Infinity,
+    );
+    while (this.#running.includes(true) && this.#inFlight.length < backend.lookahead && this.#steps < bound)
+      this.#launch();
     const first = this.#inFlight.shift();
     if (!first || !this.#running.includes(true)) return [];
     const [ids, logProbs, all] = await first.catch((error: unknown) => {
@@ -103,7 +113,12 @@ export class Decoder<S> {
       this.#fed[r]!.push(this.#next[r]!);
       this.#next[r] = id;
       if (this.#options.stopIds.includes(id)) this.#running[r] = false;
-      steps.push({ row: r, id, logProb: logProbs[r]!, ...(all && { logits: all.subarray(r * vocab, (r + 1) * vocab) }) });
+      steps.push({
+        row: r,
+        id,
+        logProb: logProbs[r]!,
+        ...(all && { logits: all.subarray(r * vocab, (r + 1) * vocab) }),
+      });
     }
     return steps;
   }
@@ -143,7 +158,11 @@ export class Decoder<S> {
   #launch(): void {
     const { backend } = this.#network;
     const { scores } = this.#program.run();
-    const reads = [backend.read(this.#sampler.token), backend.read(this.#sampler.logProb), ...(scores ? [backend.read(scores)] : [])];
+    const reads = [
+      backend.read(this.#sampler.token),
+      backend.read(this.#sampler.logProb),
+      ...(scores ? [backend.read(scores)] : []),
+    ];
     const step = Promise.all(reads) as Promise<Read>;
     step.catch(() => {}); // Reported by whoever awaits it; an early end must not be an unhandled rejection.
     this.#inFlight.push(step);
@@ -168,7 +187,13 @@ export class Decoder<S> {
 }
 
 /** Copies one slot of a layer's state to another state's slot. */
-export function copyState<S>({ backend }: Network<S>, from: MixerState<S>, to: MixerState<S>, fromSlot: number, toSlot: number): void {
+export function copyState<S>(
+  { backend }: Network<S>,
+  from: MixerState<S>,
+  to: MixerState<S>,
+  fromSlot: number,
+  toSlot: number,
+): void {
   backend.copy(row(from.conv, fromSlot), row(to.conv, toSlot));
   backend.copy(row(from.ssm, fromSlot), row(to.ssm, toSlot));
 }
@@ -178,7 +203,11 @@ function slotOf<S>(t: Tensor<S>, i: number): Tensor<S> {
   return row(unsqueeze(t, 1), i);
 }
 
-function makeSampler<S>({ backend, config }: Network<S>, rows: readonly DecodeRow[], { params, seed, stopIds }: DecodeOptions): Sampler<S> {
+function makeSampler<S>(
+  { backend, config }: Network<S>,
+  rows: readonly DecodeRow[],
+  { params, seed, stopIds }: DecodeOptions,
+): Sampler<S> {
   const b = rows.length;
   const V = config.paddedVocabSize;
   const seen = new Uint32Array(b * V);
@@ -190,7 +219,10 @@ function makeSampler<S>({ backend, config }: Network<S>, rows: readonly DecodeRo
   const each = (values: (r: DecodeRow) => number[]) => rows.flatMap(values);
   const stops = stopIds.length > 0 ? stopIds : [-1];
   return {
-    params: backend.upload(each(() => [temperature, topK, topP, minP, repetitionPenalty]), [b, 5]),
+    params: backend.upload(
+      each(() => [temperature, topK, topP, minP, repetitionPenalty]),
+      [b, 5],
+    ),
     counter: backend.upload(Uint32Array.from(each((r) => [...words, r.sequence, r.drawn])), [b, 4]),
     seen: backend.upload(seen, [b, V]),
     stops: backend.upload(Int32Array.from(each(() => [...stops])), [b, stops.length]),

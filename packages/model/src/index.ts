@@ -1,3 +1,4 @@
+export * from './backends.js';
 export * from './config.js';
 export type { GenerateOptions, Piece, Prompt, Stopped } from './generate.js';
 export type { InspectedLayer } from './inspect.js';

@@ -3,13 +3,13 @@ import {
   type Backend,
   CheckpointError,
   hostTensor,
-  reference,
   refuseUnknown,
   slice,
   type Tensor,
   type WeightFormat,
 } from '@mamba2/core';
 import { Tokenizer } from '@mamba2/tokenizer';
+import { type BackendName, openBackend } from './backends.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint/checkpoint.js';
 import type { SourceInput } from './checkpoint/source.js';
 import type { ModelConfig } from './config.js';
@@ -23,8 +23,8 @@ import { loadState, State } from './state.js';
 import { loadWeights, type LoadProgress } from './weights.js';
 
 export interface LoadOptions {
-  /** Where to compute; the reference backend unless given. The model does not dispose a backend that it was given. */
-  backend?: Backend | Promise<Backend>;
+  /** Where to compute: a backend, which its caller disposes, or the name of one, which the model makes and disposes. */
+  backend?: Backend | Promise<Backend> | BackendName;
   /** How matrices are kept: as stored (the default) or in blocks. */
   dtype?: WeightFormat;
   /** In place of the checkpoint's own tokenizer: an object, the text of a `tokenizer.json`, or null for none. */
@@ -88,8 +88,9 @@ export class Mamba2 {
   static async load(source: SourceInput, options: LoadOptions = {}): Promise<Mamba2> {
     refuseUnknown('load', options, ['backend', 'dtype', 'tokenizer', 'onProgress', 'signal']);
     const { signal, onProgress, dtype = 'stored' } = options;
-    const backend = (await options.backend) ?? (reference() as Backend);
-    const disposeBackend = () => options.backend === undefined && backend.dispose();
+    const given = await options.backend;
+    const backend = given === undefined || typeof given === 'string' ? await openBackend(given) : given;
+    const disposeBackend = () => backend !== given && backend.dispose();
     try {
       const checkpoint = await openCheckpoint(source, { signal });
       try {
@@ -113,7 +114,7 @@ export class Mamba2 {
   /** Ids that end a text: the checkpoint's, or else the tokenizer's end-of-text token. */
   get eosTokenIds(): readonly number[] {
     if (this.config.eosTokenIds.length > 0) return this.config.eosTokenIds;
-    const id = this.tokenizer?.idOf('<|endoftext|>') ?? this.tokenizer?.idOf('</s>');
+    const id = this.tokenizer?.id('<|endoftext|>') ?? this.tokenizer?.id('</s>');
     return id === undefined ? [] : [id];
   }
 
@@ -137,9 +138,17 @@ export class Mamba2 {
     return promptIds(this.#generator(), prompt, (options.state?.length ?? 0) === 0);
   }
 
-  /** An empty state, or the one that `State.save` wrote. @throws CheckpointError for another model's state or a damaged file */
-  newState(saved?: Uint8Array): State {
-    return saved ? loadState(this.#network, this.fingerprint, saved) : new State(this.#network, this.fingerprint);
+  /** An empty state. */
+  newState(): State {
+    return new State(this.#network, this.fingerprint);
+  }
+
+  /**
+   * The state that `State.save` wrote.
+   * @throws CheckpointError for another model's state or a damaged file
+   */
+  loadState(saved: Uint8Array): Promise<State> {
+    return loadState(this.#network, this.fingerprint, saved);
   }
 
   /**

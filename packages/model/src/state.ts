@@ -128,8 +128,8 @@ export class State {
  * Reads what {@link State.save} wrote.
  * @throws CheckpointError for a damaged file, another kind of file, or a state of another model
  */
-export function loadState(network: Network, fingerprint: string, bytes: Uint8Array): State {
-  const { tensors, metadata } = readSafetensors(bytes, 'state');
+export async function loadState(network: Network, fingerprint: string, bytes: Uint8Array): Promise<State> {
+  const { tensors, metadata } = await readSafetensors('the state', bytes);
   const { config, backend } = network;
   if (metadata['format'] !== FORMAT || metadata['version'] !== VERSION) {
     throw new CheckpointError('this is not a saved state', {
@@ -153,7 +153,7 @@ export function loadState(network: Network, fingerprint: string, bytes: Uint8Arr
     });
   };
   const get = (name: string, shape: readonly number[] | undefined): Stored => {
-    const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
+    const tensor = tensors.get(name);
     if (!tensor || (shape && (tensor.shape.length !== shape.length || tensor.shape.some((d, i) => d !== shape[i])))) {
       throw new CheckpointError(`state tensor "${name}"`, {
         given: tensor ? `shape (${tensor.shape.join(', ')})` : 'none',

@@ -2,7 +2,7 @@ import { byteAlphabet, wellFormed } from './bytes.js';
 import { Corpus } from './corpus.js';
 import { TokenizerError } from './errors.js';
 import { gpt2WordEnd } from './gpt2Split.js';
-import { byteLevelJson, type TokenizerJson } from './json.js';
+import { byteLevelJson, type TokenizerJson } from './tokenizerJson.js';
 import { Pace } from './pace.js';
 
 /** What {@link trainBpe} reports while it works. */

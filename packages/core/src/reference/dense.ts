@@ -1,24 +1,23 @@
+import { expectIds, expectNumber, refuseUnknown } from '../arguments.js';
 import type { LinearOptions, RmsNormOptions, Weight } from '../backend.js';
-import { expectNumber, refuseUnknown } from '../arguments.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { DeviceError, ShapeError } from '../errors.js';
 import { silu } from '../functions.js';
-import { expectShape, shapeText } from '../shape.js';
+import { expectShape } from '../shape.js';
 import { rowOffsets } from '../tensor.js';
-import type { Block, Memory, RefTensor } from './memory.js';
+import type { Block, Kind, Memory, RefTensor } from './memory.js';
 
 /** Operations on one position at a time. */
 export function denseOperations(memory: Memory) {
   /** table[ids] */
   function embed(ids: RefTensor, table: Weight<Block>): RefTensor {
     const [V, d] = table.shape;
-    const [rows] = table.parts as [RefTensor];
-    memory.use('ids', ids);
-    memory.use('table', rows);
+    const rows = matrixOf('table', table);
+    memory.integers({ ids });
+    expectShape('ids', ids, ['b', 'l']);
+    const wanted = memory.values(ids);
+    expectIds(wanted, V);
     const out = memory.make([...ids.shape, d]);
-    memory.values(ids).forEach((id, i) => {
-      if (id < 0 || id >= V) throw new ArgumentError('token id', { given: `${id}`, expected: `0 … ${V - 1}` });
-      out.data.set(rows.data.subarray(id * d, (id + 1) * d), i * d);
-    });
+    wanted.forEach((id, i) => out.data.set(rows.subarray(id * d, (id + 1) * d), i * d));
     return out;
   }
 
@@ -27,25 +26,30 @@ export function denseOperations(memory: Memory) {
     refuseUnknown('linear', options, ['bias', 'residual']);
     const { bias, residual } = options;
     const [m, k] = weight.shape;
-    const [W] = weight.parts as [RefTensor];
+    const W = matrixOf('weight', weight);
     const lead = x.shape.slice(0, -1);
+    memory.floats({ x, bias, residual });
     expectShape('x', x, [...lead, k]);
-    memory.use('x', x);
-    memory.use('weight', W);
     if (bias) expectShape('bias', bias, [m]);
-    if (bias) memory.use('bias', bias);
     if (residual) expectShape('residual', residual, [...lead, m]);
-    if (residual) memory.use('residual', residual);
     const out = memory.make([...lead, m]);
-    const residualAt = residual && rowOffsets(residual, 'residual');
-    rowOffsets(x, 'x').forEach((start, r) => {
+    const residualAt = residual && rowOffsets(residual);
+    rowOffsets(x).forEach((start, r) => {
+      const xr = x.data.subarray(start, start + k);
       for (let i = 0; i < m; i++) {
-        let sum = bias ? bias.data[bias.offset + i]! : 0;
-        for (let j = 0; j < k; j++) sum += x.data[start + j]! * W.data[i * k + j]!;
-        out.data[r * m + i] = residual ? residual.data[residualAt![r]! + i]! + sum : sum;
+        const product = dot(xr, W, i * k) + (bias ? bias.data[bias.offset + i]! : 0);
+        out.data[r * m + i] = residual ? residual.data[residualAt![r]! + i]! + product : product;
       }
     });
     return out;
+  }
+
+  /** The numbers of a weight that this backend made, row after row. */
+  function matrixOf(what: string, weight: Weight<Block>): Block {
+    const [matrix] = weight.parts;
+    if (!matrix) throw new DeviceError(`${what} is not a weight of this backend`, { fix: 'make it with weight()' });
+    memory.use(what, matrix);
+    return matrix.data;
   }
 
   /** weight · x / √(mean(x²) + ε) per group of the last axis, gated before or after */
@@ -60,15 +64,13 @@ export function denseOperations(memory: Memory) {
         expected: 'a divisor of the last axis',
       });
     }
+    memory.floats({ x, weight, gate });
     expectShape('weight', weight, [d]);
-    memory.use('x', x);
-    memory.use('weight', weight);
     if (gate) expectShape('gate', gate, x.shape);
-    if (gate) memory.use('gate', gate);
     const out = memory.make(x.shape);
-    const gateAt = gate && rowOffsets(gate, 'gate');
+    const gateAt = gate && rowOffsets(gate);
     const width = d / groups;
-    rowOffsets(x, 'x').forEach((start, r) => {
+    rowOffsets(x).forEach((start, r) => {
       const gateValue = (i: number) => (gate ? silu(gate.data[gateAt![r]! + i]!) : 1);
       for (let from = 0; from < d; from += width) {
         let squares = 0;
@@ -87,32 +89,40 @@ export function denseOperations(memory: Memory) {
   }
 
   /** f(a, b), element by element */
-  function elementwise(what: string, a: RefTensor, b: RefTensor, f: (a: number, b: number) => number): RefTensor {
-    expectShape(what, b, a.shape);
+  function elementwise(a: RefTensor, b: RefTensor, f: (a: number, b: number) => number): RefTensor {
     const [u, v] = [memory.values(a), memory.values(b)];
     const out = memory.make(a.shape);
     for (let i = 0; i < u.length; i++) out.data[i] = f(u[i]!, v[i]!);
     return out;
   }
 
-  const add = (a: RefTensor, b: RefTensor) => elementwise('add', a, b, (u, v) => u + v);
-  const siluGate = (x: RefTensor, gate: RefTensor) => elementwise('gate', x, gate, (u, v) => u * silu(v));
+  function add(a: RefTensor, b: RefTensor): RefTensor {
+    memory.floats({ a, b });
+    expectShape('b', b, a.shape);
+    return elementwise(a, b, (u, v) => u + v);
+  }
+
+  function siluGate(x: RefTensor, gate: RefTensor): RefTensor {
+    memory.floats({ x, gate });
+    expectShape('gate', gate, x.shape);
+    return elementwise(x, gate, (u, v) => u * silu(v));
+  }
 
   /** [a b …] along the last axis */
   function concat(parts: readonly RefTensor[]): RefTensor {
     const [first] = parts;
     if (!first) throw new ShapeError('concat', { given: 'no tensors', expected: 'at least one' });
     const lead = first.shape.slice(0, -1);
-    parts.forEach((part, i) => expectShape(`concat part ${i}`, part, [...lead, 'width'], {}));
+    parts.forEach((part, i) => {
+      memory.floats({ [`concat part ${i}`]: part });
+      expectShape(`concat part ${i}`, part, [...lead, 'width']);
+    });
     const width = parts.reduce((sum, part) => sum + part.shape.at(-1)!, 0);
     const out = memory.make([...lead, width]);
     let column = 0;
     for (const part of parts) {
       const own = part.shape.at(-1)!;
-      memory.use('concat part', part);
-      rowOffsets(part, 'concat part').forEach((start, r) =>
-        out.data.set(part.data.subarray(start, start + own), r * width + column),
-      );
+      rowOffsets(part).forEach((start, r) => out.data.set(part.data.subarray(start, start + own), r * width + column));
       column += own;
     }
     return out;
@@ -120,31 +130,43 @@ export function denseOperations(memory: Memory) {
 
   /** x[i, lengths[i] − 1, :] */
   function last(x: RefTensor, lengths?: RefTensor): RefTensor {
-    memory.use('x', x);
+    memory.floats({ x });
+    memory.integers({ lengths });
     const axes: Record<string, number> = {};
     expectShape('x', x, ['b', 'l', 'd'], axes);
     if (lengths) expectShape('lengths', lengths, ['b'], axes);
     const { b = 0, l = 0, d = 0 } = axes;
-    const counts = lengths && memory.values(lengths);
+    const counts = lengths ? memory.values(lengths) : new Int32Array(b).fill(l);
+    for (const count of counts) expectNumber('lengths', count, { min: 1, max: l, integer: true });
     const out = memory.make([b, 1, d]);
     for (let i = 0; i < b; i++) {
-      const count = expectNumber('lengths', counts ? counts[i]! : l, { min: 1, max: l, integer: true });
-      const start = x.offset + i * x.strides[0]! + (count - 1) * x.strides[1]!;
+      const start = x.offset + i * x.strides[0]! + (counts[i]! - 1) * x.strides[1]!;
       out.data.set(x.data.subarray(start, start + d), i * d);
     }
     return out;
   }
 
-  /** A copy between views of one shape. */
+  /** A copy between views of one shape and dtype, as if all were read before anything is written. */
   function copy(from: RefTensor, to: RefTensor): void {
-    if (from.shape.length !== to.shape.length || from.shape.some((n, i) => n !== to.shape[i])) {
-      throw new ShapeError('copy', { given: shapeText(from.shape), expected: shapeText(to.shape) });
-    }
-    memory.use('to', to);
-    const values = memory.values(from);
-    const width = to.shape.at(-1) ?? 1;
-    rowOffsets(to, 'to').forEach((start, r) => to.data.set(values.subarray(r * width, (r + 1) * width), start));
+    memory.use('from', from);
+    memory.use('to', to, from.dtype as Kind);
+    expectShape('to', to, from.shape);
+    memory.write(to, memory.values(from));
   }
 
   return { embed, linear, rmsNorm, add, siluGate, concat, last, copy };
+}
+
+/** Σ u_e v_(start + e) over u, in four sums at once: an addition need not wait for the one before. */
+function dot(u: Block, v: Block, start: number): number {
+  const whole = u.length - (u.length % 4);
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  for (let e = 0; e < whole; e += 4) {
+    s0 += u[e]! * v[start + e]!;
+    s1 += u[e + 1]! * v[start + e + 1]!;
+    s2 += u[e + 2]! * v[start + e + 2]!;
+    s3 += u[e + 3]! * v[start + e + 3]!;
+  }
+  for (let e = whole; e < u.length; e++) s0 += u[e]! * v[start + e]!;
+  return s0 + s1 + s2 + s3;
 }

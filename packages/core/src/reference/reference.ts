@@ -35,7 +35,8 @@ export function reference(): Backend<Block> {
         expected: '"stored"',
       });
     }
-    return { format: 'stored', shape: [m, k], parts: [memory.upload(matrix)] };
+    const floats = matrix.dtype === 'f64' ? 'f64' : 'f32'; // f32, f16 and bf16 are exact in f32
+    return { format: 'stored', shape: [m, k], parts: [memory.upload(matrix, [m, k], floats)] };
   }
 
   function program<T>(fn: () => T): Program<T> {

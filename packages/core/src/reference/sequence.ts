@@ -1,60 +1,25 @@
+import { refuseUnknown } from '../arguments.js';
 import type {
   ConvOptions,
   ConvWeights,
   SelectiveScanOptions,
   SelectiveScanWeights,
-  SlotOptions,
   SsdOptions,
   SsdWeights,
 } from '../backend.js';
-import { expectNumber, refuseUnknown } from '../arguments.js';
-import { ArgumentError } from '../errors.js';
+import { ArgumentError, ShapeError } from '../errors.js';
 import { silu } from '../functions.js';
-import { selectiveScan as selectiveScanForm } from '../selective-scan.js';
-import { expectShape } from '../shape.js';
+import { selectiveScan as selectiveScanForm, selectiveScanAxes } from '../selective-scan.js';
+import { expectShape, shapeText } from '../shape.js';
+import { ssdAxes } from '../ssd/problem.js';
 import { ssdRecurrent } from '../ssd/recurrent.js';
-import { row, type Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import type { Block, Memory, RefTensor } from './memory.js';
+import { statesOf } from './slots.js';
 
 /** Operations along the sequence, with a state per slot. */
 export function sequenceOperations(memory: Memory) {
-  /** The slot and the length of each batch row. */
-  function slotsOf(b: number, l: number, slots: number, { rows, lengths }: SlotOptions<Block>) {
-    if (rows) expectShape('rows', rows, [b]);
-    if (lengths) expectShape('lengths', lengths, [b]);
-    const slotOf = rows ? Array.from(memory.values(rows)) : Array.from({ length: b }, (_, i) => i);
-    const counts = lengths ? Array.from(memory.values(lengths)) : Array.from({ length: b }, () => l);
-    for (const slot of slotOf) expectNumber('rows', slot, { min: 0, max: slots - 1, integer: true });
-    if (new Set(slotOf).size !== b)
-      throw new ArgumentError('rows', { given: slotOf.join(', '), expected: 'each slot at most once' });
-    for (const count of counts) expectNumber('lengths', count, { min: 0, max: l, integer: true });
-    return { slotOf, counts };
-  }
-
-  /** The states of the batch's rows, gathered from their slots; undefined where nothing was passed in. */
-  function gatherStates(state: RefTensor | undefined, slotOf: readonly number[]): RefTensor | undefined {
-    if (!state) return undefined;
-    memory.use('state', state);
-    const out = memory.make([slotOf.length, ...state.shape.slice(1)]);
-    slotOf.forEach((slot, i) => out.data.set(memory.values(row(state, slot)), i * (out.strides[0] ?? 1)));
-    return out;
-  }
-
-  /** Writes the rows' new states to their slots of `stateOut`. */
-  function scatterStates(
-    states: Tensor<Float64Array>,
-    stateOut: RefTensor | undefined,
-    slotOf: readonly number[],
-  ): void {
-    if (!stateOut) return;
-    memory.use('stateOut', stateOut);
-    expectShape('stateOut', stateOut, ['slots', ...states.shape.slice(1)]);
-    const size = states.strides[0] ?? 1;
-    slotOf.forEach((slot, i) =>
-      stateOut.data.set(states.data.subarray(i * size, (i + 1) * size), stateOut.offset + slot * stateOut.strides[0]!),
-    );
-  }
-
+  /** y_t = silu(bias + Σ_s weight_s x_{t − width + 1 + s}), channel by channel; the past is the state's */
   function causalConv1d(
     x: RefTensor,
     w: ConvWeights<Block>,
@@ -62,42 +27,48 @@ export function sequenceOperations(memory: Memory) {
     options: ConvOptions<Block> = {},
   ): RefTensor {
     refuseUnknown('causalConv1d', options, ['activation', 'rows', 'lengths', 'stateOut']);
-    const { activation = 'silu', stateOut = state } = options;
+    const { activation = 'silu' } = options;
+    if (activation !== 'silu' && activation !== 'none') {
+      throw new ArgumentError('activation', { given: `"${String(activation)}"`, expected: '"silu" or "none"' });
+    }
     const { weight, bias } = w;
     const axes: Record<string, number> = {};
+    memory.floats({ x, weight, bias });
     expectShape('x', x, ['b', 'l', 'k'], axes);
     expectShape('weight', weight, ['k', 'width'], axes);
     const { b = 0, l = 0, k = 0, width = 0 } = axes;
     if (bias) expectShape('bias', bias, [k]);
-    if (state) expectShape('state', state, ['slots', width - 1, k], axes);
-    for (const [name, t] of Object.entries({ x, weight, ...(bias && { bias }) })) memory.use(name, t);
-    const { slotOf, counts } = slotsOf(b, l, axes['slots'] ?? b, options);
-    const before = gatherStates(state, slotOf)?.data;
+    if (l < 1 || width < 1) {
+      throw new ShapeError('causalConv1d', {
+        given: `x ${shapeText(x.shape)}, weight ${shapeText(weight.shape)}`,
+        expected: 'l ≥ 1 and width ≥ 1',
+      });
+    }
+    const kept = width - 1;
+    const states = statesOf(memory, { b, l, state: [kept, k] }, { x, weight, bias }, state, options);
+    const before = states.initial()?.data;
+    const after = new Float64Array(b * kept * k);
     const out = memory.make([b, l, k]);
-    const after = new Float64Array(b * (width - 1) * k);
     for (let i = 0; i < b; i++) {
+      const length = states.counts[i]!;
       // The inputs that count: the last width − 1 of the past, then x.
       const input = (t: number, c: number) =>
         t < 0
-          ? (before?.[(i * (width - 1) + width - 1 + t) * k + c] ?? 0)
+          ? (before?.[(i * kept + kept + t) * k + c] ?? 0)
           : x.data[x.offset + i * x.strides[0]! + t * x.strides[1]! + c]!;
-      for (let t = 0; t < counts[i]!; t++) {
+      for (let t = 0; t < length; t++) {
         for (let c = 0; c < k; c++) {
           let sum = bias ? bias.data[bias.offset + c]! : 0;
           for (let s = 0; s < width; s++)
-            sum += weight.data[weight.offset + c * weight.strides[0]! + s]! * input(t - width + 1 + s, c);
+            sum += weight.data[weight.offset + c * weight.strides[0]! + s]! * input(t - kept + s, c);
           out.data[(i * l + t) * k + c] = activation === 'silu' ? silu(sum) : sum;
         }
       }
-      for (let s = 0; s < width - 1; s++) {
-        for (let c = 0; c < k; c++) after[(i * (width - 1) + s) * k + c] = input(counts[i]! - width + 1 + s, c);
+      for (let s = 0; s < kept; s++) {
+        for (let c = 0; c < k; c++) after[(i * kept + s) * k + c] = input(length - kept + s, c);
       }
     }
-    scatterStates(
-      { data: after, dtype: 'f64', shape: [b, width - 1, k], strides: [(width - 1) * k, k, 1], offset: 0 },
-      stateOut,
-      slotOf,
-    );
+    states.keep(after);
     return out;
   }
 
@@ -111,14 +82,15 @@ export function sequenceOperations(memory: Memory) {
     options: SsdOptions<Block> = {},
   ): RefTensor {
     refuseUnknown('ssd', options, ['dtSoftplus', 'dtLimit', 'z', 'seqIdx', 'rows', 'lengths', 'stateOut']);
-    const { dtSoftplus, dtLimit, z, seqIdx, lengths, stateOut = state } = options;
-    const [b = 0, l = 0] = x.shape;
-    const tensors = { x, dt, B, C, A: w.A, D: w.D, dt_bias: w.dt_bias, z, seqIdx, lengths };
-    for (const [name, t] of Object.entries(tensors)) if (t) memory.use(name, t);
-    const { slotOf } = slotsOf(b, l, state?.shape[0] ?? b, options);
-    const initialStates = gatherStates(state, slotOf);
-    const { y, finalStates } = ssdRecurrent({ ...tensors, dtSoftplus, dtLimit, initialStates });
-    scatterStates(finalStates, stateOut, slotOf);
+    const { dtSoftplus, dtLimit, z, seqIdx, lengths } = options;
+    const floats = { x, dt, B, C, A: w.A, D: w.D, dt_bias: w.dt_bias, z };
+    memory.floats(floats);
+    memory.integers({ seqIdx, lengths });
+    const input = { ...floats, seqIdx, lengths, dtSoftplus, dtLimit };
+    const { b, l, h, p, n } = ssdAxes(input);
+    const states = statesOf(memory, { b, l, state: [h, p, n] }, floats, state, options);
+    const { y, finalStates } = ssdRecurrent({ ...input, initialStates: states.initial() });
+    states.keep(finalStates.data);
     return own(y);
   }
 
@@ -132,14 +104,15 @@ export function sequenceOperations(memory: Memory) {
     options: SelectiveScanOptions<Block> = {},
   ): RefTensor {
     refuseUnknown('selectiveScan', options, ['dtSoftplus', 'z', 'rows', 'lengths', 'stateOut']);
-    const { dtSoftplus, z, lengths, stateOut = state } = options;
-    const [b = 0, l = 0] = u.shape;
-    const tensors = { u, dt, B, C, A: w.A, D: w.D, dt_bias: w.dt_bias, z, lengths };
-    for (const [name, t] of Object.entries(tensors)) if (t) memory.use(name, t);
-    const { slotOf } = slotsOf(b, l, state?.shape[0] ?? b, options);
-    const initialStates = gatherStates(state, slotOf);
-    const { y, finalStates } = selectiveScanForm({ ...tensors, dtSoftplus, initialStates });
-    scatterStates(finalStates, stateOut, slotOf);
+    const { dtSoftplus, z, lengths } = options;
+    const floats = { u, dt, B, C, A: w.A, D: w.D, dt_bias: w.dt_bias, z };
+    memory.floats(floats);
+    memory.integers({ lengths });
+    const input = { ...floats, lengths, dtSoftplus };
+    const { b, l, d, n } = selectiveScanAxes(input);
+    const states = statesOf(memory, { b, l, state: [d, n] }, floats, state, options);
+    const { y, finalStates } = selectiveScanForm({ ...input, initialStates: states.initial() });
+    states.keep(finalStates.data);
     return own(y);
   }
 

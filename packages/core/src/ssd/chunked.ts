@@ -32,9 +32,12 @@ function blockDecomposition(head: HeadProblem, q: number): void {
 
     // 1. Y_diag = (L ∘ C Bᵀ) (Δ X)
     const G = productTransposed(Cc, Bc, r, r, n);
-    for (let j = 0; j < r; j++)
-      for (let i = 0; i < r; i++) G[j * r + i] = i <= j ? G[j * r + i]! * L[j * r + i]! * deltaC[i]! : 0;
-    addProduct(yc, G, xc, r, p, r);
+    for (let j = 0; j < r; j++) {
+      for (let i = 0; i <= j; i++) {
+        const m = L[j * r + i]! * G[j * r + i]! * deltaC[i]!;
+        for (let e = 0; e < p; e++) yc[j * p + e]! += m * xc[i * p + e]!;
+      }
+    }
 
     // 4. Y_off = (decay from the start ∘ C) Hᵀ; the decay into row j covers Δ_0 … Δ_j.
     const first = Math.exp(deltaC[0]! * a);

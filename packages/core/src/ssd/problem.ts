@@ -2,7 +2,7 @@ import { expectNumber } from '../arguments.js';
 import { ShapeError } from '../errors.js';
 import { silu, softplus } from '../functions.js';
 import { expectShape, shapeText } from '../shape.js';
-import { type HostTensor, rowOffsets, type Tensor, tensorOf } from '../tensor.js';
+import { type HostTensor, type Tensor, tensorOf } from '../tensor.js';
 
 /** One state-space layer's input, named and shaped as in `mamba_ssm`'s kernels. */
 export interface SsdInput {
@@ -65,7 +65,7 @@ export interface HeadProblem {
 /**
  * Solves every head of `input` with one form of the product: everything around `M` (Δ's bias, softplus and clamp, groups, packed
  * sequences, lengths, D and the gate) happens here, so that a form is only its mathematics.
- * @throws ShapeError for shapes that disagree, ArgumentError for a limit that is not an interval.
+ * @throws ShapeError for shapes that disagree, ArgumentError for a limit that is not an interval or a length outside 0 … l.
  */
 export function solveHeads(input: SsdInput, form: (head: HeadProblem) => void): SsdOutput {
   const { b, l, h, p, g, n } = ssdAxes(input);
@@ -95,7 +95,7 @@ export function solveHeads(input: SsdInput, form: (head: HeadProblem) => void): 
           p,
           n,
           x: series(x, i, from, to, k),
-          delta: Float64Array.from({ length: to - from }, (_, t) => delta[(i * l + from + t) * h + k]!),
+          delta: delta.subarray((i * h + k) * l + from, (i * h + k) * l + to),
           a: A.data[A.offset + k * A.strides[0]!]!,
           B: series(B, i, from, to, group),
           C: series(C, i, from, to, group),
@@ -137,19 +137,23 @@ export function ssdAxes(input: SsdInput): { b: number; l: number; h: number; p: 
   return { b, l, h, p, g, n };
 }
 
-/** Δ (b, l, h) = clamp(softplus(dt + dt_bias)). */
+/** Δ = clamp(softplus(dt + dt_bias)) as (b, h, l), so that a head's steps lie together. */
 function stepSizes({ dt, dt_bias: bias, dtSoftplus = false, dtLimit = [0, Infinity] }: SsdInput): Float64Array {
   const [lo, hi] = dtLimit;
   expectNumber('dtLimit[0]', lo, {});
   expectNumber('dtLimit[1]', hi, { min: lo });
-  const h = dt.shape[2]!;
-  const delta = new Float64Array(dt.shape[0]! * dt.shape[1]! * h);
-  rowOffsets(dt, 'dt').forEach((start, r) => {
+  const [b, l, h] = dt.shape as [number, number, number];
+  const [sb, sl, sh] = dt.strides as [number, number, number];
+  const delta = new Float64Array(b * h * l);
+  for (let i = 0; i < b; i++) {
     for (let k = 0; k < h; k++) {
-      const raw = dt.data[start + k]! + (bias ? bias.data[bias.offset + k]! : 0);
-      delta[r * h + k] = Math.min(Math.max(dtSoftplus ? softplus(raw) : raw, lo), hi);
+      const shift = bias ? bias.data[bias.offset + k * bias.strides[0]!]! : 0;
+      for (let t = 0; t < l; t++) {
+        const raw = dt.data[dt.offset + i * sb + t * sl + k * sh]! + shift;
+        delta[(i * h + k) * l + t] = Math.min(Math.max(dtSoftplus ? softplus(raw) : raw, lo), hi);
+      }
     }
-  });
+  }
   return delta;
 }
 

@@ -1,0 +1,20 @@
+import { ArgumentError, type Backend, reference } from '@mamba2/core';
+
+/** How each backend is made; the slow exact one is the only one so far. */
+const makers = {
+  reference: async (): Promise<Backend> => reference() as Backend,
+} as const;
+
+/** A backend by the name that `--backend` and `load({ backend })` take. */
+export type BackendName = keyof typeof makers;
+
+/** All of them. */
+export const backendNames = Object.keys(makers) as readonly BackendName[];
+
+/** Makes the backend of a name. @throws ArgumentError for a name there is none of; DeviceError where its device is missing */
+export async function openBackend(name: string = 'reference'): Promise<Backend> {
+  if (!Object.hasOwn(makers, name)) {
+    throw new ArgumentError('there is no such backend', { given: `"${name}"`, expected: backendNames.join(', ') });
+  }
+  return makers[name as BackendName]();
+}

@@ -1,0 +1,114 @@
+import { TokenizerError } from './errors.js';
+import { Fields } from './fields.js';
+import type { Normalizer } from './normalizer.js';
+import { escapeLiteral } from './pattern.js';
+import { wholeText } from './piece.js';
+import { MOST_ID } from './vocabulary.js';
+
+/** A token that is looked for in the text before anything is split, such as `<|endoftext|>`. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  /** Left out by `decode` when special tokens are skipped. */
+  readonly special: boolean;
+  /** Found only where no letter, digit, mark or connector touches it. */
+  readonly singleWord: boolean;
+  /** Takes the white space before or after it along. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  /** Looked for, itself normalised, in the normalised text. */
+  readonly normalized: boolean;
+}
+
+/** A stretch of text: an added token, or text between them. */
+export interface Stretch {
+  readonly start: number;
+  readonly end: number;
+  readonly token?: AddedToken;
+}
+
+/** Reads `added_tokens`. The ids are the file's; those of tokens that are in the vocabulary too must agree with it. */
+export function readAddedTokens(file: Fields, ids: ReadonlyMap<string, number>): AddedToken[] {
+  if (file.raw('added_tokens') === undefined) return [];
+  const taken = new Map(Array.from(ids, ([token, id]) => [id, token]));
+  return file.list('added_tokens').map((entry, i) => {
+    const fields = new Fields(entry, `added_tokens[${i}]`);
+    fields.only('id', 'content', 'special', 'single_word', 'lstrip', 'rstrip', 'normalized');
+    const token: AddedToken = {
+      id: fields.count('id', MOST_ID),
+      content: fields.string('content'),
+      special: fields.boolean('special'),
+      singleWord: fields.boolean('single_word'),
+      lstrip: fields.boolean('lstrip'),
+      rstrip: fields.boolean('rstrip'),
+      normalized: fields.boolean('normalized'),
+    };
+    if (token.content === '') throw new TokenizerError(`tokenizer.json: ${fields.path} has no content`);
+    const known = ids.get(token.content);
+    const owner = taken.get(token.id);
+    if ((known !== undefined && known !== token.id) || (owner !== undefined && owner !== token.content)) {
+      throw new TokenizerError(
+        `tokenizer.json: ${fields.path} gives "${token.content}" the id ${token.id}, ` +
+          (known === undefined ? `which is that of "${owner}"` : `but it has the id ${known} already`),
+      );
+    }
+    taken.set(token.id, token.content);
+    return token;
+  });
+}
+
+/** Finds added tokens: the leftmost, of several there the longest. */
+export class AddedTokenFinder {
+  readonly #byContent = new Map<string, AddedToken>();
+  readonly #pattern: RegExp | undefined;
+
+  /** @param normalizer what the tokens' contents go through first, for those sought in normalised text */
+  constructor(tokens: readonly AddedToken[], normalizer?: Normalizer) {
+    for (const token of tokens) {
+      const content = normalizer ? normalizer(wholeText(token.content, false)).text : token.content;
+      if (content !== '' && !this.#byContent.has(content)) this.#byContent.set(content, token);
+    }
+    if (this.#byContent.size === 0) return;
+    const longestFirst = [...this.#byContent.keys()].sort((a, b) => b.length - a.length);
+    this.#pattern = new RegExp(longestFirst.map(escapeLiteral).join('|'), 'g');
+  }
+
+  /** The text cut into added tokens and what lies between; together they cover it. */
+  stretches(text: string): Stretch[] {
+    if (!this.#pattern) return [{ start: 0, end: text.length }];
+    const found: Stretch[] = [];
+    let done = 0;
+    for (const match of text.matchAll(this.#pattern)) {
+      const token = this.#byContent.get(match[0]) as AddedToken;
+      let start = match.index;
+      let end = start + match[0].length;
+      if (token.singleWord && (endsWithWord(text, start) || WORD_HERE.test(text.slice(end, end + 2)))) continue;
+      if (token.lstrip) start = Math.max(done, spaceStart(text, start));
+      if (token.rstrip) end = spaceEnd(text, end);
+      if (done < start) found.push({ start: done, end: start });
+      found.push({ start, end, token });
+      done = end;
+    }
+    if (done < text.length) found.push({ start: done, end: text.length });
+    return found;
+  }
+}
+
+/** What the `regex` crate calls `\w`, at the start of a text. */
+const WORD_HERE = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
+
+function endsWithWord(text: string, end: number): boolean {
+  const low = text.charCodeAt(end - 1);
+  return WORD_HERE.test(text.slice(low >= 0xdc00 && low <= 0xdfff ? end - 2 : end - 1, end));
+}
+
+// All white space is one UTF-16 unit long.
+function spaceStart(text: string, start: number): number {
+  while (start > 0 && /\p{White_Space}/u.test(text[start - 1] as string)) start--;
+  return start;
+}
+
+function spaceEnd(text: string, end: number): number {
+  while (end < text.length && /\p{White_Space}/u.test(text[end] as string)) end++;
+  return end;
+}

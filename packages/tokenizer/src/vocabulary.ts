@@ -1,0 +1,43 @@
+import { TokenizerError } from './errors.js';
+import { mismatch, shown, type Fields } from './fields.js';
+
+/** Larger ids are refused: no vocabulary has them, and a wrong one must not make a huge table. */
+export const MOST_ID = 2 ** 24 - 1;
+
+/** The ids of two tokens that join, and of what they make. */
+export type Merge = readonly [left: number, right: number, result: number];
+
+/** Reads `model.vocab`: from tokens to ids, each id once. */
+export function readVocabulary(vocab: Fields): Map<string, number> {
+  const ids = new Map<string, number>();
+  const tokens = new Map<number, string>();
+  for (const token of vocab.keys) {
+    const id = vocab.count(token, MOST_ID);
+    const other = tokens.get(id);
+    if (other !== undefined)
+      throw new TokenizerError(`tokenizer.json: model.vocab gives ${shown(other)} and ${shown(token)} the id ${id}`);
+    if (/\p{Surrogate}/u.test(token)) throw mismatch(vocab.path, 'well-formed Unicode', token);
+    ids.set(token, id);
+    tokens.set(id, token);
+  }
+  return ids;
+}
+
+/** Reads `model.merges`, the most preferred first: `"left right"` or `["left", "right"]`. */
+export function readMerges(model: Fields, ids: ReadonlyMap<string, number>): Merge[] {
+  return model.list('merges').map((entry, i) => {
+    const parts: unknown = typeof entry === 'string' ? entry.split(' ') : entry;
+    const [left, right] = Array.isArray(parts) && parts.length === 2 ? (parts as unknown[]) : [];
+    if (typeof left !== 'string' || typeof right !== 'string') {
+      throw mismatch(`model.merges[${i}]`, '"left right" or ["left", "right"]', entry);
+    }
+    const merge = [left, right, left + right].map((token) => ids.get(token));
+    const missing = merge.indexOf(undefined);
+    if (missing >= 0) {
+      throw new TokenizerError(
+        `tokenizer.json: model.merges[${i}] needs ${shown([left, right, left + right][missing])}, which is not in model.vocab`,
+      );
+    }
+    return merge as unknown as Merge;
+  });
+}
