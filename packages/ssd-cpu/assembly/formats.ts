@@ -125,10 +125,13 @@ function numberAt(from: usize, format: u32, i: u32): f32 {
   return reinterpret<f32>((<u32>(<i32>load<i16>(from + (i << 1)) << 13)) & 0x8fffe000) * 5.192296858534828e33;
 }
 
+/** Blocks of smaller numbers than this count as zeros: the inverse of their scale would be infinite. */
+const TINY: f32 = 1e-37;
+
 /** The nearest bf16 not smaller in magnitude, as bits: what was the largest number stays within reach. */
 @inline
 function scaleBits(x: f32): u32 {
-  return (reinterpret<u32>(x) + 0xffff) >> 16;
+  return x < TINY ? 0 : (reinterpret<u32>(x) + 0xffff) >> 16;
 }
 
 /** scale = max |w| / 127 */
@@ -137,7 +140,7 @@ function quantiseQ8(from: usize, format: u32, count: u32, to: usize, scale: usiz
   for (let i: u32 = 0; i < count; i++) most = max(most, abs(numberAt(from, format, i)));
   const bits = scaleBits(most / 127);
   store<u16>(scale, <u16>bits);
-  const inverse: f32 = bits == 0 ? 0 : 1 / reinterpret<f32>(bits << 16);
+  const inverse = inverseOf(bits);
   for (let i: u32 = 0; i < 32; i++) {
     const value: f32 = i < count ? nearest(numberAt(from, format, i) * inverse) : 0;
     store<i8>(to + i, <i8>(<i32>value));
@@ -173,7 +176,8 @@ function quantiseQ4(from: usize, format: u32, count: u32, to: usize, scale: usiz
 
 @inline
 function inverseOf(bits: u32): f32 {
-  return (bits & 0x7fff) == 0 ? 0 : 1 / reinterpret<f32>(bits << 16);
+  const scale = reinterpret<f32>(bits << 16);
+  return abs(scale) < TINY ? 0 : 1 / scale;
 }
 
 @inline

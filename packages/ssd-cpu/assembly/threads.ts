@@ -19,11 +19,11 @@ export function barrier(threads: u32): void {
     if (atomic.load<u32>(SLEEPERS) > 0) atomic.notify(GENERATION, -1);
     return;
   }
-  await(GENERATION, generation);
+  waitWhile(GENERATION, generation);
 }
 
 /** Returns once the word at `at` is no longer `value`: polls, then sleeps. */
-export function await(at: usize, value: i32): void {
+export function waitWhile(at: usize, value: i32): void {
   for (let i = 0; i < SPINS; i++) if (atomic.load<i32>(at) != value) return;
   atomic.add<u32>(SLEEPERS, 1);
   // Whoever changes the word looks at SLEEPERS afterwards: either this sees the change, or that one wakes us.

@@ -41,6 +41,8 @@ export const layouts = {
     m: 'u32',
     k: 'u32',
     out: 'u32',
+    scratch: 'u32',
+    scratchEach: 'u32',
   },
   linear: {
     x: 'rows',
