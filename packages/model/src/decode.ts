@@ -29,6 +29,8 @@ export interface DecodeOptions {
   seed: number;
   stopIds: readonly number[];
   maxTokens: number;
+  /** Only ids below are drawn. */
+  vocab: number;
   withLogits: boolean;
 }
 
@@ -206,7 +208,7 @@ function slotOf<S>(t: Tensor<S>, i: number): Tensor<S> {
 function makeSampler<S>(
   { backend, config }: Network<S>,
   rows: readonly DecodeRow[],
-  { params, seed, stopIds }: DecodeOptions,
+  { params, seed, stopIds, vocab }: DecodeOptions,
 ): Sampler<S> {
   const b = rows.length;
   const V = config.paddedVocabSize;
@@ -229,6 +231,6 @@ function makeSampler<S>(
     active: backend.upload(new Int32Array(b).fill(1)),
     token: backend.upload(Int32Array.from(each((r) => [r.pending]))),
     logProb: backend.zeros([b]),
-    vocab: config.vocabSize,
+    vocab,
   };
 }

@@ -40,8 +40,20 @@ export interface GenerateOptions extends Partial<SamplingParams> {
 }
 
 const OPTIONS = [
-  ...['maxTokens', 'seed', 'sequence', 'stop', 'ignoreEos', 'alternatives', 'state', 'signal', 'onPrompt'],
-  ...['temperature', 'topK', 'topP', 'minP', 'repetitionPenalty'],
+  'maxTokens',
+  'seed',
+  'sequence',
+  'stop',
+  'ignoreEos',
+  'alternatives',
+  'state',
+  'signal',
+  'onPrompt',
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repetitionPenalty',
 ];
 
 /** Why a sequence ended. */
@@ -55,7 +67,7 @@ export interface Piece {
   text: string;
   /** The token; none in the closing piece of an aborted sequence. */
   id?: number;
-  /** Its natural-log probability under the model, before any sampling option. */
+  /** Its natural-log probability among the ids that can be drawn, before any sampling option. */
   logProb?: number;
   /** The most likely tokens in its place, if asked for. */
   alternatives?: { id: number; logProb: number }[];
@@ -147,11 +159,16 @@ export function generate(
     generator,
     rows,
     states,
-    { params, seed, stopIds, maxTokens, withLogits: alternatives > 0 },
+    { params, seed, stopIds, maxTokens, vocab: drawable(generator), withLogits: alternatives > 0 },
     first,
     alternatives,
     options,
   );
+}
+
+/** Ids that stand for something: the model's vocabulary without padding, as far as the tokenizer knows it. */
+function drawable({ network, tokenizer }: Generator): number {
+  return Math.min(network.config.vocabSize, tokenizer?.vocabSize ?? Infinity);
 }
 
 /** One sequence being generated. */
@@ -218,7 +235,7 @@ class TextStream {
   constructor(tokenizer: Tokenizer | undefined, prompt: readonly number[], stops: readonly string[]) {
     this.#scanner = new StopScanner(stops);
     this.#decoder = tokenizer?.stream({ skipSpecialTokens: true });
-    for (const id of prompt) this.#decoder?.push(id);
+    for (const id of prompt) if (id < (tokenizer?.vocabSize ?? 0)) this.#decoder?.push(id);
   }
 
   push(id: number): { text: string; stopped: boolean } {

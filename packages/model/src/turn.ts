@@ -11,10 +11,8 @@ export function turns(): () => Promise<void> {
     if (performance.now() - last < SLICE) return;
     await new Promise<void>((resolve) => {
       const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => {
-        port1.close();
-        resolve();
-      };
+      port1.addEventListener('message', () => resolve(port1.close()), { once: true });
+      port1.start();
       port2.postMessage(0);
     });
     last = performance.now();

@@ -97,7 +97,7 @@ describe('the end', () => {
   });
 
   test('by the end-of-sequence token, which is yielded without text', async () => {
-    // The tiny model has to be steered to it: greedy with every id it would choose before marked as end.
+    // What the model would choose first is declared the end.
     const [first] = await idsOf(model, PROMPT, { temperature: 0, maxTokens: 1, ignoreEos: true });
     const ending = await loadTiny('hf_mamba2_tiny');
     Object.defineProperty(ending, 'eosTokenIds', { value: [first] });
@@ -171,8 +171,9 @@ describe.each([1, 2, 5])('the state after a generation, %i steps ahead', (lookah
 });
 
 test('log-probabilities are those of the model, alternatives the most likely', async () => {
-  const [piece] = await collect(model.generate(PROMPT, { ...SAMPLED, maxTokens: 1, alternatives: 3 }));
-  const { data } = await model.forward(PROMPT);
+  const bare = await loadTiny();
+  const [piece] = await collect(bare.generate(PROMPT, { ...SAMPLED, maxTokens: 1, alternatives: 3 }));
+  const { data } = await bare.forward(PROMPT);
   const row = data.subarray(data.length - 300);
   const total = Math.log(Array.from(row).reduce((sum, v) => sum + Math.exp(v), 0));
   // The same float64 sums in another order: 1e-12 is a few thousand roundings of numbers near 10.
@@ -189,11 +190,7 @@ describe('bad input is refused before anything runs', () => {
       () => model.generate(''),
       'the prompt is empty; given: no tokens; expected: at least one; to mend it: begin with a word, or with the end-of-text token',
     ],
-    [
-      'no prompts',
-      () => model.generate([] as string[][] as never, { state: [] }),
-      'the prompt is empty; given: no tokens; expected: at least one; to mend it: begin with a word, or with the end-of-text token',
-    ],
+    ['no prompt', () => model.generate([]), 'the prompt is empty; given: no tokens'],
     [
       'an id past the vocabulary',
       () => model.generate([1, 300]),
@@ -205,7 +202,7 @@ describe('bad input is refused before anything runs', () => {
       () => model.generate([1], { temperature: NaN }),
       'temperature; given: NaN; expected: a number ≥ 0 and ≤ 1000',
     ],
-    ['topP of 0', () => model.generate([1], { topP: 0 }), 'topP; given: 0; expected: a number ≥ 5e-324 and ≤ 1'],
+    ['topP of 0', () => model.generate([1], { topP: 0 }), 'topP; given: 0; expected: a number > 0 and ≤ 1'],
     [
       'maxTokens of 0',
       () => model.generate([1], { maxTokens: 0 }),

@@ -89,7 +89,7 @@ describe('bad states', () => {
     await expect(model.loadState(saved)).rejects.toThrowError(
       /the state belongs to another model; given: model [0-9a-f]{16}; expected: [0-9a-f]{16}/,
     );
-    expect(() => model.generate([1], { state: other.newState() }).next()).rejects.toThrowError(
+    await expect(model.generate([1], { state: other.newState() }).next()).rejects.toThrowError(
       'the state belongs to another model',
     );
   });

@@ -1,14 +1,16 @@
 import { TokenizerError } from './errors.js';
-import { Fields } from './fields.js';
+import { Fields, mismatch, shown } from './fields.js';
 import type { Normalizer } from './normalizer.js';
 import { escapeLiteral } from './pattern.js';
 import { wholeText } from './piece.js';
-import { MOST_ID } from './vocabulary.js';
+import { MOST_ID, type Vocabulary } from './vocabulary.js';
 
 /** A token that is looked for in the text before anything is split, such as `<|endoftext|>`. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
+  /** What is looked for, and what `decode` writes: the content, normalised if `normalized` says so. */
+  readonly form: string;
   /** Left out by `decode` when special tokens are skipped. */
   readonly special: boolean;
   /** Found only where no letter, digit, mark or connector touches it. */
@@ -16,7 +18,7 @@ export interface AddedToken {
   /** Takes the white space before or after it along. */
   readonly lstrip: boolean;
   readonly rstrip: boolean;
-  /** Looked for, itself normalised, in the normalised text. */
+  /** Looked for in the normalised text. */
   readonly normalized: boolean;
 }
 
@@ -28,48 +30,56 @@ export interface Stretch {
 }
 
 /** Reads `added_tokens`. The ids are the file's; those of tokens that are in the vocabulary too must agree with it. */
-export function readAddedTokens(file: Fields, ids: ReadonlyMap<string, number>): AddedToken[] {
+export function readAddedTokens(file: Fields, vocabulary: Vocabulary, normalizer: Normalizer): AddedToken[] {
   if (file.raw('added_tokens') === undefined) return [];
-  const taken = new Map(Array.from(ids, ([token, id]) => [id, token]));
+  const contents = new Map<number, string>();
+  const ids = new Map<string, number>();
   return file.list('added_tokens').map((entry, i) => {
     const fields = new Fields(entry, `added_tokens[${i}]`);
-    fields.only('id', 'content', 'special', 'single_word', 'lstrip', 'rstrip', 'normalized');
-    const token: AddedToken = {
-      id: fields.count('id', MOST_ID),
-      content: fields.string('content'),
-      special: fields.boolean('special'),
-      singleWord: fields.boolean('single_word'),
-      lstrip: fields.boolean('lstrip'),
-      rstrip: fields.boolean('rstrip'),
-      normalized: fields.boolean('normalized'),
-    };
-    if (token.content === '') throw new TokenizerError(`tokenizer.json: ${fields.path} has no content`);
-    const known = ids.get(token.content);
-    const owner = taken.get(token.id);
-    if ((known !== undefined && known !== token.id) || (owner !== undefined && owner !== token.content)) {
-      throw new TokenizerError(
-        `tokenizer.json: ${fields.path} gives "${token.content}" the id ${token.id}, ` +
-          (known === undefined ? `which is that of "${owner}"` : `but it has the id ${known} already`),
-      );
+    const token = readAddedToken(fields, normalizer);
+    const { id, content } = token;
+    const knownId = vocabulary.ids.get(content) ?? ids.get(content);
+    const owner = vocabulary.tokens.get(id) ?? contents.get(id);
+    if ((knownId ?? id) !== id || (owner ?? content) !== content) {
+      const clash = knownId === undefined ? `which is that of ${shown(owner)}` : `but it has the id ${knownId} already`;
+      throw new TokenizerError(`tokenizer.json: ${fields.path} gives ${shown(content)} the id ${id}, ${clash}`);
     }
-    taken.set(token.id, token.content);
+    contents.set(id, content);
+    ids.set(content, id);
     return token;
   });
 }
 
+function readAddedToken(fields: Fields, normalizer: Normalizer): AddedToken {
+  fields.only('id', 'content', 'special', 'single_word', 'lstrip', 'rstrip', 'normalized');
+  const content = fields.string('content');
+  if (content === '' || /\p{Surrogate}/u.test(content)) {
+    throw mismatch(fields.at('content'), 'well-formed text of at least one character', content);
+  }
+  const normalized = fields.boolean('normalized');
+  return {
+    id: fields.count('id', MOST_ID),
+    content,
+    form: normalized ? normalizer(wholeText(content, false)).text : content,
+    special: fields.boolean('special'),
+    singleWord: fields.boolean('single_word'),
+    lstrip: fields.boolean('lstrip'),
+    rstrip: fields.boolean('rstrip'),
+    normalized,
+  };
+}
+
 /** Finds added tokens: the leftmost, of several there the longest. */
 export class AddedTokenFinder {
-  readonly #byContent = new Map<string, AddedToken>();
+  readonly #byForm = new Map<string, AddedToken>();
   readonly #pattern: RegExp | undefined;
 
-  /** @param normalizer what the tokens' contents go through first, for those sought in normalised text */
-  constructor(tokens: readonly AddedToken[], normalizer?: Normalizer) {
+  constructor(tokens: readonly AddedToken[]) {
     for (const token of tokens) {
-      const content = normalizer ? normalizer(wholeText(token.content, false)).text : token.content;
-      if (content !== '' && !this.#byContent.has(content)) this.#byContent.set(content, token);
+      if (token.form !== '' && !this.#byForm.has(token.form)) this.#byForm.set(token.form, token);
     }
-    if (this.#byContent.size === 0) return;
-    const longestFirst = [...this.#byContent.keys()].sort((a, b) => b.length - a.length);
+    if (this.#byForm.size === 0) return;
+    const longestFirst = [...this.#byForm.keys()].sort((a, b) => b.length - a.length);
     this.#pattern = new RegExp(longestFirst.map(escapeLiteral).join('|'), 'g');
   }
 
@@ -79,7 +89,7 @@ export class AddedTokenFinder {
     const found: Stretch[] = [];
     let done = 0;
     for (const match of text.matchAll(this.#pattern)) {
-      const token = this.#byContent.get(match[0]) as AddedToken;
+      const token = this.#byForm.get(match[0]) as AddedToken;
       let start = match.index;
       let end = start + match[0].length;
       if (token.singleWord && (endsWithWord(text, start) || WORD_HERE.test(text.slice(end, end + 2)))) continue;

@@ -4,7 +4,7 @@ import type { Fields } from './fields.js';
 import { MergeTable } from './merges.js';
 import { PairTable } from './pairTable.js';
 import type { PreTokenizer, WordEnd } from './preTokenizer.js';
-import { readMerges, readVocabulary, type Merge } from './vocabulary.js';
+import { readMerges, readVocabulary, type Merge, type Vocabulary } from './vocabulary.js';
 import { WordCache } from './wordCache.js';
 
 /** The tokens of a word, and how many UTF-8 bytes of it each stands for. */
@@ -15,11 +15,10 @@ export interface SizedTokens {
 
 /** The `model` of a tokenizer: from words to tokens. */
 export class Bpe {
-  /** The vocabulary. */
-  readonly ids: ReadonlyMap<string, number>;
+  readonly vocabulary: Vocabulary;
   readonly merges: MergeTable;
   /** Cuts a piece into words, in such a way that no merge could cross from one into the next. */
-  readonly wordEnd: WordEnd;
+  readonly #wordEnd: WordEnd;
   readonly #byteLevel: boolean;
   /** What stands for a character without a token. */
   readonly #unknown: number | undefined;
@@ -27,7 +26,7 @@ export class Bpe {
   readonly #ignoreMerges: boolean;
   /** The token of each byte, undefined where there is none: of the byte alphabet, or `<0x00>` … `<0xFF>`. */
   readonly #byteIds: readonly (number | undefined)[] | undefined;
-  #cache: WordCache | undefined;
+  #cache: WordCache<SizedTokens> | undefined;
 
   /** Reads `model`. */
   constructor(model: Fields, preTokenizer: PreTokenizer) {
@@ -36,11 +35,12 @@ export class Bpe {
     const refused = ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix'];
     model.only('type', 'vocab', 'merges', 'unk_token', 'fuse_unk', 'byte_fallback', 'ignore_merges', ...refused);
     model.unset(...refused);
-    this.ids = readVocabulary(model.fields('vocab'));
-    const merges = readMerges(model, this.ids);
+    this.vocabulary = readVocabulary(model.fields('vocab'));
+    const { ids } = this.vocabulary;
+    const merges = readMerges(model, ids);
     this.merges = new MergeTable(merges);
     const unknown = model.string('unk_token', '');
-    this.#unknown = this.ids.get(unknown);
+    this.#unknown = ids.get(unknown);
     if (unknown !== '' && this.#unknown === undefined) {
       throw new TokenizerError(`tokenizer.json: model.unk_token "${unknown}" is not in the vocabulary`);
     }
@@ -48,18 +48,17 @@ export class Bpe {
     this.#ignoreMerges = model.boolean('ignore_merges', false);
     const fallback = model.boolean('byte_fallback', false);
     this.#byteLevel = preTokenizer.byteLevel;
-    if (this.#byteLevel) this.#byteIds = byteAlphabet().charOf.map((char) => this.ids.get(char));
+    if (this.#byteLevel) this.#byteIds = byteAlphabet().charOf.map((char) => ids.get(char));
     else if (fallback) this.#byteIds = this.#fallbackIds();
-    this.wordEnd = preTokenizer.wordEnd ?? this.#cutter(merges);
+    this.#wordEnd = preTokenizer.wordEnd ?? this.#cutter(merges);
   }
 
-  /** Appends the tokens of a piece to `out`; linear in its length but for words not met before. */
-  encode(text: string, out: number[]): void {
-    const cache = (this.#cache ??= new WordCache());
-    const tokenize = (word: string): number[] => this.tokenize(word).ids;
+  /** Calls `visit` with the tokens and the place of each word of a piece; words met lately are remembered. */
+  eachWord(text: string, visit: (tokens: SizedTokens, start: number, end: number) => void): void {
+    const cache = (this.#cache ??= new WordCache((word) => this.tokenize(word)));
     for (let start = 0; start < text.length;) {
-      const end = this.wordEnd(text, start);
-      for (const id of cache.get(text, start, end, tokenize)) out.push(id);
+      const end = this.#wordEnd(text, start);
+      visit(cache.get(text, start, end), start, end);
       start = end;
     }
   }
@@ -71,7 +70,7 @@ export class Bpe {
    */
   tokenize(word: string): SizedTokens {
     if (this.#ignoreMerges) {
-      const id = this.ids.get(this.#spelling(word));
+      const id = this.vocabulary.ids.get(this.#spelling(word));
       if (id !== undefined) return { ids: [id], sizes: [utf8Size(word)] };
     }
     const tokens = this.symbols(word);
@@ -96,7 +95,7 @@ export class Bpe {
     for (const char of word) {
       const codePoint = char.codePointAt(0) as number;
       const size = utf8Length(codePoint);
-      const whole = this.#byteLevel ? undefined : this.ids.get(char);
+      const whole = this.#byteLevel ? undefined : this.vocabulary.ids.get(char);
       if (whole !== undefined || !this.#byteIds) add(whole, size, char);
       else for (let i = 0; i < size; i++) add(this.#byteIds[utf8Byte(codePoint, size, i)], 1, char);
     }
@@ -105,7 +104,7 @@ export class Bpe {
 
   /** The one-character tokens that a token is spelled with; none if one is missing, as for added tokens. */
   lettersOf(token: string): number[] {
-    const letters = Array.from(token, (char) => this.ids.get(char));
+    const letters = Array.from(token, (char) => this.vocabulary.ids.get(char));
     return letters.every((id) => id !== undefined) ? letters : [];
   }
 
@@ -125,14 +124,14 @@ export class Bpe {
 
   #fallbackIds(): number[] | undefined {
     const names = Array.from({ length: 256 }, (_, byte) => fallbackName(byte));
-    const known = names.filter((name) => this.ids.has(name));
+    const known = names.filter((name) => this.vocabulary.ids.has(name));
     if (known.length > 0 && known.length < 256) {
-      const missing = names.find((name) => !this.ids.has(name));
+      const missing = names.find((name) => !this.vocabulary.ids.has(name));
       throw new TokenizerError(
         `tokenizer.json: model.byte_fallback needs all 256 byte tokens, and ${missing} is missing`,
       );
     }
-    return known.length === 0 ? undefined : known.map((name) => this.ids.get(name) as number);
+    return known.length === 0 ? undefined : known.map((name) => this.vocabulary.ids.get(name) as number);
   }
 
   /**
@@ -146,7 +145,7 @@ export class Bpe {
     const neighbours = new PairTable(merges.length);
     const spelled = new Set(merges.map(([, , result]) => result));
     for (const [left, right] of merges) if (opaque.has(left) || opaque.has(right)) return wholePiece;
-    for (const [token, id] of this.ids) {
+    for (const [token, id] of this.vocabulary.ids) {
       if (!spelled.has(id)) continue;
       const chars = Array.from(token, (char) => char.codePointAt(0) as number);
       for (let i = 1; i < chars.length; i++) neighbours.set(chars[i - 1] as number, chars[i] as number, 1);
@@ -158,7 +157,8 @@ export class Bpe {
       let at = start + (left > 0xffff ? 2 : 1);
       while (at < text.length) {
         const right = text.codePointAt(at) as number;
-        const apart = neighbours.get(left, right) < 0 && !(fuses && !this.ids.has(String.fromCodePoint(right)));
+        const apart =
+          neighbours.get(left, right) < 0 && !(fuses && !this.vocabulary.ids.has(String.fromCodePoint(right)));
         if (apart) break;
         left = right;
         at += right > 0xffff ? 2 : 1;

@@ -1,5 +1,12 @@
-import { bytesOfToken } from './bytes.js';
-import { byteOfName, ByteFallbackStep, ByteLevelStep, MapStep, StripEdgesStep, type Step } from './decoderSteps.js';
+import {
+  byteOfName,
+  ByteFallbackStep,
+  ByteLevelStep,
+  ByteSpelling,
+  MapStep,
+  StripEdgesStep,
+  type Step,
+} from './decoderSteps.js';
 import { componentsOf, type Fields } from './fields.js';
 import { escapeLiteral, patternOf } from './pattern.js';
 import { readByteLevel, readMetaspace } from './preTokenizer.js';
@@ -49,13 +56,11 @@ function readComponent(fields: Fields, fused: boolean): Component {
   if (fused && type !== 'Strip' && type !== 'Fuse')
     fields.refuse('type', 'only Strip may follow once tokens are fused');
   switch (type) {
-    case 'ByteLevel':
+    case 'ByteLevel': {
       readByteLevel(fields);
-      return {
-        step: () => new ByteLevelStep(),
-        fuses: true,
-        inner: (token) => bytesOfToken(token) ?? token,
-      };
+      const spelling = new ByteSpelling();
+      return { step: () => new ByteLevelStep(spelling), fuses: true, inner: (token) => spelling.of(token) };
+    }
     case 'ByteFallback':
       fields.only('type');
       return { step: () => new ByteFallbackStep(), inner: bytesOfName };

@@ -22,20 +22,34 @@ export class MapStep implements Step {
   }
 }
 
+/** What byte-level tokens spell: text if they are ASCII, else bytes. A token outside the byte alphabet spells itself in UTF-8. */
+export class ByteSpelling {
+  readonly #known = new Map<string, string | Uint8Array>();
+
+  of(token: string): string | Uint8Array {
+    let spelled = this.#known.get(token);
+    if (spelled === undefined) {
+      spelled = bytesOfToken(token) ?? new TextEncoder().encode(token);
+      if (spelled.every((byte) => byte < 0x80)) spelled = new TextDecoder().decode(spelled);
+      this.#known.set(token, spelled);
+    }
+    return spelled;
+  }
+}
+
 /** Reads tokens as bytes, and the bytes as UTF-8; holds back an unfinished character. Invalid bytes become U+FFFD. */
 export class ByteLevelStep implements Step {
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #begun = false;
 
+  constructor(private readonly spelling: ByteSpelling) {}
+
   push(token: string): string[] {
-    const bytes = bytesOfToken(token) ?? new TextEncoder().encode(token);
-    if (bytes.length < 64 && bytes.every((byte) => byte < 0x80)) {
-      // ASCII ends whatever was begun; and decoding it here is much faster than by `TextDecoder`.
-      const ascii = String.fromCharCode(...bytes);
-      return [this.#begun ? this.#end() + ascii : ascii];
-    }
+    const spelled = this.spelling.of(token);
+    // ASCII ends whatever was begun, and needs no decoder, whose calls are dear.
+    if (typeof spelled === 'string') return [this.#begun ? this.#end() + spelled : spelled];
     this.#begun = true;
-    return [this.#decoder.decode(bytes, { stream: true })];
+    return [this.#decoder.decode(spelled, { stream: true })];
   }
 
   flush(): string[] {

@@ -19,6 +19,10 @@ export class Fields {
     return Object.keys(this.#record);
   }
 
+  get entries(): [string, unknown][] {
+    return Object.entries(this.#record);
+  }
+
   /** The place of a key, for messages. */
   at(key: string): string {
     return this.path === '' ? key : `${this.path}.${key}`;

@@ -88,19 +88,30 @@ export function replaceInPiece(piece: Piece, pattern: RegExp, content: string): 
   return rewritePiece(piece, parts);
 }
 
-/** The ranges of a piece's successive tokens, given how many UTF-8 bytes each takes. A byte has the range of its character. */
-export function rangesOf(piece: Piece, sizes: readonly number[]): [number, number][] {
-  const unitOfByte: number[] = [];
-  let unit = 0;
-  for (const char of piece.text) {
-    for (let i = utf8Length(char.codePointAt(0) as number); i > 0; i--) unitOfByte.push(unit);
-    unit += char.length;
-  }
+/**
+ * The ranges of the successive tokens of a word, the units from `from` to `to` of a piece, given how many UTF-8 bytes each token
+ * takes. A byte has the range of its character.
+ */
+export function rangesOf(piece: Piece, from: number, to: number, sizes: readonly number[]): [number, number][] {
+  const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  // In ASCII the n-th byte is the n-th unit.
+  const units = size === to - from ? undefined : unitsOfBytes(piece.text, from, to);
   let byte = 0;
-  return sizes.map((size) => {
-    const first = unitOfByte[byte] as number;
-    byte += size;
-    const last = unitOfByte[byte - 1] as number;
+  return sizes.map((bytes) => {
+    const first = units ? (units[byte] as number) : from + byte;
+    byte += bytes;
+    const last = units ? (units[byte - 1] as number) : from + byte - 1;
     return [piece.starts?.[first] ?? 0, piece.ends?.[last] ?? 0];
   });
+}
+
+/** For each byte of the UTF-8 form of a stretch of text, the unit where its character begins. */
+function unitsOfBytes(text: string, from: number, to: number): number[] {
+  const units: number[] = [];
+  for (let unit = from; unit < to; unit++) {
+    const codePoint = text.codePointAt(unit) as number;
+    for (let i = utf8Length(codePoint); i > 0; i--) units.push(unit);
+    if (codePoint > 0xffff) unit++;
+  }
+  return units;
 }

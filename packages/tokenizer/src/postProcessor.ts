@@ -12,7 +12,7 @@ export interface PostProcessor {
 }
 
 /** Reads `post_processor`: `ByteLevel`, `TemplateProcessing`, or a `Sequence` of them. */
-export function readPostProcessor(file: Fields, ids: ReadonlyMap<string, number>): PostProcessor {
+export function readPostProcessor(file: Fields, idOf: (token: string) => number | undefined): PostProcessor {
   let prefix: number[] = [];
   let suffix: number[] = [];
   let trim: PostProcessor['trim'];
@@ -24,7 +24,7 @@ export function readPostProcessor(file: Fields, ids: ReadonlyMap<string, number>
         break;
       }
       case 'TemplateProcessing': {
-        const template = readTemplate(fields, ids);
+        const template = readTemplate(fields, idOf);
         prefix = [...template.prefix, ...prefix];
         suffix = [...suffix, ...template.suffix];
         break;
@@ -37,7 +37,10 @@ export function readPostProcessor(file: Fields, ids: ReadonlyMap<string, number>
 }
 
 /** Reads `single` and `special_tokens`; `pair` is for pairs of texts, which this package does not encode. */
-function readTemplate(fields: Fields, ids: ReadonlyMap<string, number>): { prefix: number[]; suffix: number[] } {
+function readTemplate(
+  fields: Fields,
+  idOf: (token: string) => number | undefined,
+): { prefix: number[]; suffix: number[] } {
   fields.only('type', 'single', 'pair', 'special_tokens');
   const around: { prefix: number[]; suffix: number[] } = { prefix: [], suffix: [] };
   let seen = false;
@@ -49,7 +52,7 @@ function readTemplate(fields: Fields, ids: ReadonlyMap<string, number>): { prefi
     part.only('id', 'type_id');
     part.unset('type_id');
     const id = part.string('id');
-    if (!isText) (seen ? around.suffix : around.prefix).push(...specialIds(fields, id, ids));
+    if (!isText) (seen ? around.suffix : around.prefix).push(...specialIds(fields, id, idOf));
     else if (seen || id !== 'A') item.refuse('Sequence', 'expected the sequence A, once');
     else seen = true;
   });
@@ -58,13 +61,13 @@ function readTemplate(fields: Fields, ids: ReadonlyMap<string, number>): { prefi
 }
 
 /** The ids that a name in a template stands for. */
-function specialIds(fields: Fields, name: string, ids: ReadonlyMap<string, number>): number[] {
+function specialIds(fields: Fields, name: string, idOf: (token: string) => number | undefined): number[] {
   const special = fields.fields('special_tokens').fields(name);
   special.only('id', 'ids', 'tokens');
   const tokens = special.list('tokens');
   return special.list('ids').map((id, i) => {
     const token = tokens[i];
-    if (typeof id !== 'number' || typeof token !== 'string' || ids.get(token) !== id) {
+    if (typeof id !== 'number' || typeof token !== 'string' || idOf(token) !== id) {
       throw new TokenizerError(
         `tokenizer.json: ${special.path} gives the id ${String(id)} to ${JSON.stringify(token)}, unlike the vocabulary`,
       );
@@ -76,17 +79,20 @@ function specialIds(fields: Fields, name: string, ids: ReadonlyMap<string, numbe
 /** The trimming of Hugging Face's byte-level post-processor, which leaves a first space alone if it may have been added. */
 function trimmer(prefix: boolean): NonNullable<PostProcessor['trim']> {
   return (token, start, end, isFirst) => {
-    const chars = [...token];
-    let leading = countSpaces(chars);
-    const trailing = countSpaces(chars.reverse());
+    let leading = countSpaces(token, 0, 1);
+    const trailing = countSpaces(token, token.length - 1, -1);
     if (leading === 1 && prefix && (isFirst || start === 0)) leading = 0;
     const from = Math.min(start + leading, end);
     return [from, end >= trailing ? Math.max(end - trailing, from) : end];
   };
 }
 
-/** How many of the first characters are white space, or the byte alphabet's space. */
-function countSpaces(chars: readonly string[]): number {
-  const length = chars.findIndex((char) => !/[\p{White_Space}\u0120]/u.test(char));
-  return length < 0 ? chars.length : length;
+/** How many characters from `at` on, in one direction, are white space or the byte alphabet's space; all are one unit long. */
+function countSpaces(token: string, at: number, step: 1 | -1): number {
+  let count = 0;
+  for (let char = token[at]; char !== undefined && /[\p{White_Space}\u0120]/u.test(char); char = token[at]) {
+    count++;
+    at += step;
+  }
+  return count;
 }

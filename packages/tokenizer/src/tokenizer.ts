@@ -42,9 +42,8 @@ export class Tokenizer {
   readonly #decoder: Decoder;
   readonly #inText: AddedTokenFinder;
   readonly #inNormalized: AddedTokenFinder;
-  readonly #ids: ReadonlyMap<string, number>;
-  readonly #tokens: ReadonlyMap<number, string>;
   readonly #added: ReadonlyMap<number, AddedToken>;
+  readonly #addedIds: ReadonlyMap<string, number>;
 
   private constructor(file: Fields) {
     file.only(...FILE_KEYS);
@@ -55,17 +54,16 @@ export class Tokenizer {
     this.#bpe = new Bpe(file.fields('model'), this.#preTokenizer);
     this.#decoder = readDecoder(file);
 
-    const added = readAddedTokens(file, this.#bpe.ids);
+    const added = readAddedTokens(file, this.#bpe.vocabulary, this.#normalizer);
     this.#added = new Map(added.map((token) => [token.id, token]));
-    this.#ids = new Map([...this.#bpe.ids, ...added.map(({ content, id }) => [content, id] as const)]);
-    this.#tokens = new Map(Array.from(this.#ids, ([token, id]) => [id, token]));
-    this.vocabSize = 1 + [...this.#tokens.keys()].reduce((most, id) => Math.max(most, id), -1);
+    this.#addedIds = new Map(added.map(({ content, id }) => [content, id]));
+    let most = -1;
+    for (const ids of [this.#bpe.vocabulary.tokens, this.#added])
+      for (const id of ids.keys()) most = Math.max(most, id);
+    this.vocabSize = most + 1;
     this.#inText = new AddedTokenFinder(added.filter((token) => !token.normalized));
-    this.#inNormalized = new AddedTokenFinder(
-      added.filter((token) => token.normalized),
-      this.#normalizer,
-    );
-    this.#postProcessor = readPostProcessor(file, this.#ids);
+    this.#inNormalized = new AddedTokenFinder(added.filter((token) => token.normalized));
+    this.#postProcessor = readPostProcessor(file, (token) => this.id(token));
   }
 
   /**
@@ -101,7 +99,10 @@ export class Tokenizer {
     const ids = [...prefix];
     this.#visit(wholeText(clean, false), {
       token: ({ id }) => ids.push(id),
-      piece: (piece) => this.#bpe.encode(piece.text, ids),
+      piece: (piece) =>
+        this.#bpe.eachWord(piece.text, ({ ids: found }) => {
+          for (const id of found) ids.push(id);
+        }),
     });
     for (const id of suffix) ids.push(id);
     return new Encoding(ids, () => this.#explain(clean, prefix, suffix));
@@ -124,8 +125,8 @@ export class Tokenizer {
     checkOptions('decode', options, ['skipSpecialTokens']);
     const skip = options.skipSpecialTokens ?? false;
     return new DecodeStream(this.#decoder.steps, (id) => {
-      const token = this.token(id);
-      return skip && this.isSpecial(id) ? undefined : token;
+      if (skip && this.isSpecial(id)) return undefined;
+      return this.#added.get(id)?.form ?? this.token(id);
     });
   }
 
@@ -135,14 +136,14 @@ export class Tokenizer {
    * @throws TokenizerError for an id that is no integer or not in the vocabulary
    */
   token(id: number): string {
-    const token = this.#tokens.get(id);
+    const token = this.#bpe.vocabulary.tokens.get(id) ?? this.#added.get(id)?.content;
     if (token !== undefined) return token;
     throw new TokenizerError(`there is no token ${id}: ids are integers from 0 to ${this.vocabSize - 1}`);
   }
 
   /** The id of a token, as the vocabulary writes it; undefined if there is none. */
   id(token: string): number | undefined {
-    return this.#ids.get(token);
+    return this.#bpe.vocabulary.ids.get(token) ?? this.#addedIds.get(token);
   }
 
   /** Whether `skipSpecialTokens` leaves the token out. */
@@ -156,8 +157,7 @@ export class Tokenizer {
    * @throws TokenizerError for an id that is not in the vocabulary
    */
   tokenBytes(id: number): Uint8Array {
-    const token = this.token(id);
-    return this.#added.has(id) ? new TextEncoder().encode(token) : this.#decoder.bytesOf(token);
+    return this.#decoder.bytesOf(this.#added.get(id)?.form ?? this.token(id));
   }
 
   /**
@@ -206,15 +206,10 @@ export class Tokenizer {
     };
     this.#visit(wholeText(text, true), {
       token: (_, { text, starts, ends }) => add(text, starts?.[0] ?? 0, ends?.at(-1) ?? 0),
-      piece: (piece) => {
-        for (let start = 0; start < piece.text.length;) {
-          const end = this.#bpe.wordEnd(piece.text, start);
-          const word = slicePiece(piece, start, end);
-          const { ids, sizes } = this.#bpe.tokenize(word.text);
-          rangesOf(word, sizes).forEach(([from, to], i) => add(this.token(ids[i] as number), from, to));
-          start = end;
-        }
-      },
+      piece: (piece) =>
+        this.#bpe.eachWord(piece.text, ({ ids, sizes }, start, end) => {
+          rangesOf(piece, start, end, sizes).forEach(([from, to], i) => add(this.token(ids[i] as number), from, to));
+        }),
     });
     const spell = (ids: readonly number[]): string[] => ids.map((id) => this.token(id));
     return {

@@ -7,20 +7,31 @@ export const MOST_ID = 2 ** 24 - 1;
 /** The ids of two tokens that join, and of what they make. */
 export type Merge = readonly [left: number, right: number, result: number];
 
-/** Reads `model.vocab`: from tokens to ids, each id once. */
-export function readVocabulary(vocab: Fields): Map<string, number> {
+/** Tokens and ids, one to one. */
+export interface Vocabulary {
+  readonly ids: ReadonlyMap<string, number>;
+  readonly tokens: ReadonlyMap<number, string>;
+}
+
+/** Reads `model.vocab`. */
+export function readVocabulary(vocab: Fields): Vocabulary {
   const ids = new Map<string, number>();
   const tokens = new Map<number, string>();
-  for (const token of vocab.keys) {
-    const id = vocab.count(token, MOST_ID);
+  for (const [token, id] of vocab.entries) {
+    if (!isId(id)) throw mismatch(vocab.at(shown(token)), `an integer from 0 to ${MOST_ID}`, id);
+    if (/\p{Surrogate}/u.test(token)) throw mismatch(`a token of ${vocab.path}`, 'well-formed Unicode', token);
     const other = tokens.get(id);
-    if (other !== undefined)
-      throw new TokenizerError(`tokenizer.json: model.vocab gives ${shown(other)} and ${shown(token)} the id ${id}`);
-    if (/\p{Surrogate}/u.test(token)) throw mismatch(vocab.path, 'well-formed Unicode', token);
+    if (other !== undefined) {
+      throw new TokenizerError(`tokenizer.json: ${vocab.path} gives ${shown(other)} and ${shown(token)} the id ${id}`);
+    }
     ids.set(token, id);
     tokens.set(id, token);
   }
-  return ids;
+  return { ids, tokens };
+}
+
+function isId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_ID;
 }
 
 /** Reads `model.merges`, the most preferred first: `"left right"` or `["left", "right"]`. */

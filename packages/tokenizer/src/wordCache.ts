@@ -5,32 +5,34 @@ const SLOTS = 2 * WORDS;
 const UNITS = 8 * WORDS;
 
 /**
- * Remembers the tokens of words, in bounded memory: when it is full it starts over. A word is looked up as a range of a text, without
+ * Remembers what was found out about words, in bounded memory: when it is full it starts over. A word is looked up as a range of a text, without
  * making a string of it (which would cost more than the look-up, and a string cut from a text keeps that text alive).
  */
-export class WordCache {
+export class WordCache<T> {
   /** The words, one after the other. */
   readonly #units = new Uint16Array(UNITS);
   /** Where each word begins in `units`, and after the last where the next will. */
   readonly #starts = new Int32Array(WORDS + 1);
-  readonly #tokens: (readonly number[])[] = [];
+  readonly #found: T[] = [];
   /** The index of a word plus 1, by hash with linear probing; 0 is free. */
   readonly #slots = new Int32Array(SLOTS);
 
-  /** The tokens of the word from `start` to `end`, from memory or from `tokenize`. */
-  get(text: string, start: number, end: number, tokenize: (word: string) => readonly number[]): readonly number[] {
+  constructor(private readonly find: (word: string) => T) {}
+
+  /** What `find` says of the word from `start` to `end` of a text. */
+  get(text: string, start: number, end: number): T {
     const length = end - start;
-    if (length > LONGEST) return tokenize(text.slice(start, end));
+    if (length > LONGEST) return this.find(text.slice(start, end));
     let hash = length;
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x9e3779b1);
     let slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
     for (let word = this.#slots[slot] as number; word !== 0; word = this.#slots[slot] as number) {
-      if (this.#holds(word - 1, text, start, length)) return this.#tokens[word - 1] as readonly number[];
+      if (this.#holds(word - 1, text, start, length)) return this.#found[word - 1] as T;
       slot = (slot + 1) & (SLOTS - 1);
     }
-    const tokens = tokenize(text.slice(start, end));
-    this.#remember(slot, text, start, length, tokens);
-    return tokens;
+    const found = this.find(text.slice(start, end));
+    this.#remember(slot, text, start, length, found);
+    return found;
   }
 
   #holds(word: number, text: string, start: number, length: number): boolean {
@@ -40,16 +42,16 @@ export class WordCache {
     return true;
   }
 
-  #remember(slot: number, text: string, start: number, length: number, tokens: readonly number[]): void {
-    let word = this.#tokens.length;
+  #remember(slot: number, text: string, start: number, length: number, found: T): void {
+    let word = this.#found.length;
     if (word === WORDS || (this.#starts[word] as number) + length > UNITS) {
       this.#slots.fill(0);
-      this.#tokens.length = word = 0;
+      this.#found.length = word = 0;
     }
     const at = this.#starts[word] as number;
     for (let i = 0; i < length; i++) this.#units[at + i] = text.charCodeAt(start + i);
     this.#starts[word + 1] = at + length;
-    this.#tokens.push(tokens);
+    this.#found.push(found);
     this.#slots[slot] = word + 1;
   }
 }

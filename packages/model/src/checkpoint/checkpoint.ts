@@ -1,0 +1,165 @@
+import { CheckpointError, type DType, type Stored, UnsupportedError } from '@mamba2/core';
+import type { ModelConfig } from '../config.js';
+import { parseMambaSsmConfig } from './config-mamba-ssm.js';
+import { ConfigReader } from './config-reader.js';
+import { parseTransformersConfig } from './config-transformers.js';
+import { readText } from './file.js';
+import { type JsonObject, parseJsonObject } from './json.js';
+import { type MatchedTensors, matchTensors } from './layout.js';
+import { openWeights } from './shards.js';
+import { openSource, type Source, type SourceInput } from './source.js';
+import { loadTensor, type TensorEntry } from './tensor-entry.js';
+import { readTokenIds } from './token-ids.js';
+
+/** A tensor of a checkpoint, known by its header. */
+export interface CheckpointTensor {
+  /** As stored: f64, f32, f16 or bf16. */
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly byteLength: number;
+  /**
+   * Reads the values, into a buffer of their own.
+   * @throws CheckpointError when the file can't be read or its checksum is wrong; the signal's reason when it aborts
+   */
+  load(signal?: AbortSignal): Promise<Stored>;
+}
+
+/** A checkpoint whose headers have been read and found in order; its tensors are read one by one. */
+export interface Checkpoint {
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly source: Source;
+  /** By canonical name, see `expectedTensors`. */
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  /** Bytes of all tensors. */
+  readonly totalBytes: number;
+  /** The text of `tokenizer.json`; undefined where the checkpoint has none. */
+  tokenizerJson(): Promise<string | undefined>;
+  /** Ends what is under way. */
+  close(): void;
+}
+
+/** How far reading is. */
+export interface ReadProgress {
+  /** Bytes of tensors read so far. A tensor that is read twice counts twice. */
+  readonly read: number;
+  /** Bytes of all tensors. */
+  readonly total: number;
+}
+
+export interface OpenCheckpointOptions {
+  /** Ends opening, and every later read. */
+  signal?: AbortSignal | undefined;
+  /** Called while tensors are read, every 16 MiB and at the end of each. */
+  onProgress?: ((progress: ReadProgress) => void) | undefined;
+}
+
+const configLimit = 1 << 20;
+const tokenizerLimit = 256 << 20;
+
+/**
+ * Opens a checkpoint in transformers' or mamba_ssm's format, whichever its `config.json` is of, and checks all that can be known without
+ * reading weights: the config against itself, the files against their directories, every tensor's name, shape and type against the config.
+ * @throws CheckpointError for a checkpoint that is incomplete, damaged or contradicts itself; UnsupportedError for one that is of a kind this
+ *   library does not run; the signal's reason when it aborts
+ */
+export async function openCheckpoint(
+  input: SourceInput,
+  { signal, onProgress }: OpenCheckpointOptions = {},
+): Promise<Checkpoint> {
+  const source = await openSource(input, signal ? { signal } : {});
+  const close = () => {
+    if (source !== input) source.close();
+  };
+  try {
+    const config = await readConfig(source, signal);
+    const matched = matchTensors(config, await openWeights(source, signal));
+    await expectTied(matched, signal);
+    const entries = [...matched.tensors];
+    const totalBytes = entries.reduce((sum, [, { entry }]) => sum + entry.byteLength, 0);
+    let read = 0;
+    const onBytes = (bytes: number) => onProgress?.({ read: (read += bytes), total: totalBytes });
+    return {
+      name: source.name,
+      config,
+      source,
+      tensors: new Map(
+        entries.map(([name, { entry, shape }]) => [name, checkpointTensor(entry, shape, signal, onBytes)]),
+      ),
+      totalBytes,
+      tokenizerJson: () => readText(source.file('tokenizer.json'), tokenizerLimit, signal),
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function checkpointTensor(
+  entry: TensorEntry,
+  shape: readonly number[],
+  opened: AbortSignal | undefined,
+  onBytes: (bytes: number) => void,
+): CheckpointTensor {
+  return {
+    dtype: entry.dtype as DType,
+    shape,
+    byteLength: entry.byteLength,
+    async load(signal) {
+      const both = signal && opened && signal !== opened ? AbortSignal.any([signal, opened]) : (signal ?? opened);
+      const { dtype, bytes } = await loadTensor(entry, both, onBytes);
+      return { dtype, shape, bytes };
+    },
+  };
+}
+
+async function readConfig(source: Source, signal?: AbortSignal): Promise<ModelConfig> {
+  const text = await readText(source.file('config.json'), configLimit, signal);
+  if (text === undefined) {
+    throw new CheckpointError(`${source.name} has no config.json`, {
+      expected: "a checkpoint in transformers' or mamba_ssm's format",
+      fix: 'give the folder that holds config.json and the weights',
+    });
+  }
+  const config = parseConfig(parseJsonObject('config.json', text));
+  // What generation_config.json says counts, as in transformers' generate().
+  const generation = await readText(source.file('generation_config.json'), configLimit, signal);
+  if (generation === undefined) return config;
+  const reader = new ConfigReader('generation_config.json', parseJsonObject('generation_config.json', generation));
+  const { bosTokenId, eosTokenIds, ...model } = config;
+  const ids = { eosTokenIds, ...(bosTokenId !== undefined && { bosTokenId }) };
+  return { ...model, ...readTokenIds(reader, model.vocabSize, ids) };
+}
+
+/**
+ * The model that a parsed `config.json` describes; transformers' files name a `model_type`, mamba_ssm's a `d_model`.
+ * @throws CheckpointError, UnsupportedError
+ */
+export function parseConfig(json: JsonObject): ModelConfig {
+  if (typeof json.model_type === 'string' && json.model_type !== '') return parseTransformersConfig(json);
+  if ('d_model' in json) return parseMambaSsmConfig(json);
+  throw new UnsupportedError('config.json is of neither format', {
+    given: `the keys ${Object.keys(json).slice(0, 8).join(', ') || '(none)'}`,
+    expected: 'model_type (transformers) or d_model (mamba_ssm)',
+  });
+}
+
+/** Bytes compared at a time. */
+const comparePiece = 4 << 20;
+
+/** A tied head may be in the file as well, as mamba_ssm saves it: the same storage, or the same bytes. */
+async function expectTied({ tensors, tiedHead }: MatchedTensors, signal?: AbortSignal): Promise<void> {
+  const embedding = tensors.get('embedding.weight')?.entry;
+  if (!tiedHead || !embedding || tiedHead.place === embedding.place) return;
+  let equal = tiedHead.dtype === embedding.dtype;
+  for (let at = 0; equal && at < embedding.byteLength; at += comparePiece) {
+    const end = Math.min(at + comparePiece, embedding.byteLength);
+    const [head, rows] = [await tiedHead.values.read(at, end, signal), await embedding.values.read(at, end, signal)];
+    equal = head.every((byte, i) => byte === rows[i]);
+  }
+  if (equal) return;
+  throw new CheckpointError('lm_head.weight differs from the embedding that config.json ties it to', {
+    fix: "set tie_word_embeddings (transformers) or tie_embeddings (mamba_ssm) to false if the head is the model's own",
+  });
+}

@@ -1,0 +1,76 @@
+import { CheckpointError } from '@mamba2/core';
+import { type RandomAccessFile, readText } from './file.js';
+import { describeJson, type JsonValue, parseJsonObject, textPairs } from './json.js';
+import { openSafetensors } from './safetensors.js';
+import type { Source } from './source.js';
+import type { TensorEntry } from './tensor-entry.js';
+import { openTorch } from './torch.js';
+
+/** The longest index that is read: some 500,000 tensors. */
+const indexLimit = 64 << 20;
+
+/** Where weights may be, in the order in which transformers looks for them. */
+const layouts = [
+  { file: 'model.safetensors', open: openSafetensorsEntries },
+  { file: 'model.safetensors.index.json', shards: openSafetensorsEntries },
+  { file: 'pytorch_model.bin', open: openTorch },
+  { file: 'pytorch_model.bin.index.json', shards: openTorch },
+] as const;
+
+type Open = (file: RandomAccessFile, signal?: AbortSignal) => Promise<ReadonlyMap<string, TensorEntry>>;
+
+/**
+ * Finds a checkpoint's weights, in one file or in shards named by an index, and reads their headers.
+ * @throws CheckpointError when there are none, or an index and its shards contradict each other
+ */
+export async function openWeights(source: Source, signal?: AbortSignal): Promise<ReadonlyMap<string, TensorEntry>> {
+  for (const layout of layouts) {
+    const file = source.file(layout.file);
+    if ((await file.size(signal)) === undefined) continue;
+    return 'open' in layout ? layout.open(file, signal) : openShards(source, file, layout.shards, signal);
+  }
+  throw new CheckpointError(`${source.name} holds no weights`, {
+    expected: layouts.map(({ file }) => file).join(' or '),
+    fix: 'add the weights to the files',
+  });
+}
+
+async function openSafetensorsEntries(
+  file: RandomAccessFile,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, TensorEntry>> {
+  return (await openSafetensors(file, signal)).tensors;
+}
+
+async function openShards(source: Source, indexFile: RandomAccessFile, open: Open, signal?: AbortSignal) {
+  const index = parseJsonObject(indexFile.name, (await readText(indexFile, indexLimit, signal)) ?? '');
+  const shardOf = parseWeightMap(indexFile.name, index.weight_map);
+  const tensors = new Map<string, TensorEntry>();
+  for (const shard of new Set(shardOf.values())) {
+    const file = source.file(shard);
+    for (const [name, entry] of await open(file, signal)) {
+      if (shardOf.get(name) !== shard)
+        throw contradiction(indexFile.name, name, shard, shardOf.get(name) ?? 'no shard');
+      tensors.set(name, entry);
+    }
+  }
+  for (const [name, shard] of shardOf) {
+    if (!tensors.has(name)) throw contradiction(indexFile.name, name, 'no shard', shard);
+  }
+  return tensors;
+}
+
+function parseWeightMap(name: string, value: JsonValue | undefined): Map<string, string> {
+  const pairs = textPairs(value);
+  if (pairs && pairs.length > 0) return new Map(pairs);
+  throw new CheckpointError(`${name}: weight_map does not say which file holds which tensor`, {
+    given: describeJson(value),
+    expected: 'an object from tensor names to file names',
+    fix: 'get the file again; it is damaged',
+  });
+}
+
+function contradiction(name: string, tensor: string, given: string, expected: string): CheckpointError {
+  const fix = 'get all files of one revision of the checkpoint';
+  return new CheckpointError(`${name}: tensor ${tensor} is not where the index says`, { given, expected, fix });
+}

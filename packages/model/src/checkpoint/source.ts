@@ -1,0 +1,189 @@
+import { ArgumentError, CheckpointError } from '@mamba2/core';
+import { diskFile, kindOfPath } from './disk-file.js';
+import { blobFile, bytesFile, type RandomAccessFile } from './file.js';
+import { httpFile } from './http-file.js';
+
+/** Where one file of a set is: an address, its content, or (Node) a local path. */
+export type FileLocation = URL | Blob | Uint8Array | string;
+
+/** A checkpoint's files by name, as a package that ships a model exports them. */
+export interface FileSet {
+  readonly name: string;
+  readonly files: Readonly<Record<string, FileLocation>>;
+}
+
+/**
+ * What a model can be loaded from: the path of a local folder (Node), the URL of a folder (`https:` or `file:`), the files of a picker or a
+ * drop (`FileList`, `File[]`), a {@link FileSet}, or a {@link Source} of one's own.
+ */
+export type SourceInput = string | URL | ArrayLike<File> | FileSet | Source;
+
+/** A folder of files, wherever it lies. */
+export interface Source {
+  /** What messages call it. */
+  readonly name: string;
+  /**
+   * The file at a relative path with forward slashes. Whether it exists, its `size()` tells.
+   * @throws CheckpointError when the path is absolute or leads out of the folder
+   */
+  file(path: string): RandomAccessFile;
+  /** Ends what is under way; files of a closed source may no longer be read. */
+  close(): void;
+}
+
+/**
+ * Opens a folder of files.
+ * @param options.signal closes the source when it aborts
+ * @throws CheckpointError when a local folder isn't there; ArgumentError for anything that is no source
+ */
+export async function openSource(input: SourceInput, { signal }: { signal?: AbortSignal } = {}): Promise<Source> {
+  signal?.throwIfAborted();
+  if (isSource(input)) return input;
+  const closing = new AbortController();
+  const lifetime = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
+  const folder = await openFolder(input, lifetime);
+  return {
+    name: folder.name,
+    file(path) {
+      lifetime.throwIfAborted();
+      return folder.file(insidePath(folder.name, path));
+    },
+    close: () => closing.abort(new CheckpointError(`${folder.name} was closed`, { fix: 'load the model again' })),
+  };
+}
+
+/** A source without its guards. */
+type Folder = Pick<Source, 'name' | 'file'>;
+
+async function openFolder(input: Exclude<SourceInput, Source>, lifetime: AbortSignal): Promise<Folder> {
+  if (input instanceof URL) return urlFolder(input, lifetime);
+  if (typeof input === 'string') {
+    if (input === '') throw new ArgumentError('the path of a checkpoint is empty', { expected: sourceKinds });
+    return hasScheme(input) ? urlFolder(parseUrl(input), lifetime) : diskFolder(input);
+  }
+  if (isFileSet(input)) return fileSetFolder(input, lifetime);
+  if (isFileList(input)) return fileListFolder(input);
+  throw new ArgumentError('not something a checkpoint can be loaded from', {
+    given: typeof input,
+    expected: sourceKinds,
+  });
+}
+
+const sourceKinds = "a folder's path, a URL, File objects, or { name, files }";
+
+/** `https://…`, `file:///…`; one letter and a colon is a Windows drive. */
+function hasScheme(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]+:/i.test(text);
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch (cause) {
+    throw new ArgumentError('not a valid URL', { given: text.slice(0, 200), cause });
+  }
+}
+
+async function urlFolder(url: URL, lifetime: AbortSignal): Promise<Folder> {
+  if (url.protocol === 'file:') return diskFolder(url);
+  const base = new URL(url);
+  base.hash = '';
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  const resolve = (path: string) => {
+    const file = new URL(encodePath(path), base);
+    file.search = base.search;
+    return file;
+  };
+  return { name: base.origin + base.pathname, file: (path) => httpFile(path, resolve(path), lifetime) };
+}
+
+async function diskFolder(folder: string | URL): Promise<Folder> {
+  const name = folder instanceof URL ? folder.href : folder;
+  const kind = await kindOfPath(folder);
+  if (kind !== 'folder') {
+    throw new CheckpointError(kind === 'file' ? `${name} is a file, not a folder` : `there is no folder ${name}`, {
+      expected: 'a folder with config.json and the weights',
+      fix: kind === 'file' ? 'give the folder that holds it' : 'check the path',
+    });
+  }
+  const base = folder instanceof URL ? new URL(folder.href.replace(/\/*$/, '/')) : folder.replace(/\/+$/, '');
+  return {
+    name,
+    file: (path) => diskFile(path, base instanceof URL ? new URL(encodePath(path), base) : `${base}/${path}`),
+  };
+}
+
+function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal): Folder {
+  return {
+    name,
+    file(path) {
+      const location = Object.hasOwn(files, path) ? files[path] : undefined;
+      if (location === undefined) return missingFile(path);
+      if (location instanceof Uint8Array) return bytesFile(path, location);
+      if (location instanceof Blob) return blobFile(path, location);
+      if (typeof location === 'string' && !hasScheme(location)) return diskFile(path, location);
+      const url = new URL(location);
+      return url.protocol === 'file:' ? diskFile(path, url) : httpFile(path, url, lifetime);
+    },
+  };
+}
+
+/** Files of a picker; where they carry the path of the chosen folder (`webkitRelativePath`), the rest of it is their name. */
+function fileListFolder(list: ArrayLike<File>): Folder {
+  const files = new Map<string, File>();
+  for (const file of Array.from(list)) {
+    const [root, ...inside] = (file.webkitRelativePath || '').split('/');
+    const path = root && inside.length > 0 ? inside.join('/') : file.name;
+    if (files.has(path)) {
+      throw new CheckpointError(`two of the chosen files are called ${path}`, {
+        fix: "choose one checkpoint's files only",
+      });
+    }
+    files.set(path, file);
+  }
+  if (files.size === 0) throw new ArgumentError('no files were chosen', { expected: 'config.json and the weights' });
+  return {
+    name: 'the chosen files',
+    file(path) {
+      const file = files.get(path);
+      return file ? blobFile(path, file) : missingFile(path);
+    },
+  };
+}
+
+function missingFile(name: string): RandomAccessFile {
+  return {
+    name,
+    size: async () => undefined,
+    read: async () => {
+      throw new CheckpointError(`${name} was not found`, { fix: 'add it to the files' });
+    },
+  };
+}
+
+/** Paths come from index files that anyone may have written. @throws CheckpointError unless the path stays inside its folder */
+function insidePath(source: string, path: string): string {
+  const segments = path.split('/');
+  const odd = path.includes('\\') || path.includes('\0') || /^[a-z]:/i.test(path) || path.length > 1024;
+  if (!odd && segments.every((segment) => segment !== '' && segment !== '.' && segment !== '..')) return path;
+  throw new CheckpointError(`${source}: a path leads out of the folder`, {
+    given: JSON.stringify(path.slice(0, 200)),
+    expected: 'a relative path with forward slashes and no ".."',
+  });
+}
+
+const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
+
+function isSource(input: unknown): input is Source {
+  return typeof (input as Partial<Source> | null)?.file === 'function';
+}
+
+function isFileSet(input: object | null): input is FileSet {
+  const { name, files } = (input ?? {}) as Partial<FileSet>;
+  return typeof name === 'string' && typeof files === 'object' && files !== null;
+}
+
+function isFileList(input: object | null): input is ArrayLike<File> {
+  const length = (input as Partial<ArrayLike<File>> | null)?.length;
+  return typeof length === 'number' && Array.from(input as ArrayLike<File>).every((file) => file instanceof Blob);
+}

@@ -1,0 +1,46 @@
+import { expectNumber, refuseUnknown } from '@mamba2/core';
+
+import { CallerPool } from './caller-pool.js';
+import type { TaskSet, Tasks, WorkerPool } from './contract.js';
+import { hardwareThreads, platform } from './platform.js';
+import * as tasks from './tasks.js';
+import { ThreadPool } from './thread-pool.js';
+import { scanTasksSource } from './worker-source.js';
+
+/** The tasks behind the `threaded…` functions. */
+export type ScanTasks = typeof tasks;
+
+/** What {@link workerPool} takes. */
+export interface WorkerPoolOptions {
+  /** 1 … 256; as many as the machine has cores by default. */
+  threads?: number | undefined;
+}
+
+/**
+ * Starts a pool of threads, for the scans of this package or for a task set of your own. Workers are made from text: there is no file to serve
+ * and nothing for a bundler to find. Where shared memory or workers are not allowed the pool has one lane, the calling thread, and
+ * `describe()` says why.
+ * @throws ArgumentError for a number of threads outside 1 … 256 or an unknown option; DeviceError when the text of the tasks fails to load
+ * @example
+ * ```ts
+ * import { threadedPrefixSum, workerPool } from '@mamba2/scan';
+ * const pool = await workerPool({ threads: 2 });
+ * await threadedPrefixSum(pool, [1, 2, 3, 4]); // [1, 3, 6, 10]
+ * pool.stop();
+ * ```
+ */
+export function workerPool(options?: WorkerPoolOptions): Promise<WorkerPool<ScanTasks>>;
+export function workerPool<T extends Tasks>(options: WorkerPoolOptions & { tasks: TaskSet<T> }): Promise<WorkerPool<T>>;
+export async function workerPool(
+  options: WorkerPoolOptions & { tasks?: TaskSet<Tasks> } = {},
+): Promise<WorkerPool<Tasks>> {
+  refuseUnknown('workerPool', options, ['threads', 'tasks']);
+  const wanted = options.threads ?? Math.min(hardwareThreads(), 256);
+  const threads = expectNumber('workerPool: threads', wanted, { min: 1, max: 256, integer: true });
+  const set: TaskSet<Tasks> = options.tasks ?? { source: scanTasksSource, tasks };
+  const place = platform();
+  if ('missing' in place) return new CallerPool(set.tasks, place.missing);
+  const pool = new ThreadPool(set, threads, place.name);
+  const barred = await pool.start(place.start);
+  return barred === undefined ? pool : new CallerPool(set.tasks, barred);
+}
