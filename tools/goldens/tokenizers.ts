@@ -20,7 +20,7 @@ export async function checkTokenizer(folder: string, entry: Manifest['tokenizers
   const tokenizer = Tokenizer.fromJSON(await readFile(join(folder, entry.tokenizer), 'utf8'));
   const golden = JSON.parse(await readFile(join(folder, entry.golden), 'utf8')) as GoldenText[];
   const computed = golden.map(({ text, ids }) => describeText(tokenizer, text, ids));
-  const fields = Object.keys(computed[0] ?? {}) as (keyof GoldenText)[];
+  const fields = ['ids', 'ids_no_special', 'tokens', 'offsets', 'decoded', 'decoded_skip'] as const;
   const quantities = fields.map((field): Quantity => {
     const wrong = golden.findIndex((want, i) => !isDeepStrictEqual(computed[i]![field], want[field]));
     if (wrong < 0) return { name: field, ok: true, note: `${golden.length} texts identical` };

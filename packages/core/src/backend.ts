@@ -6,10 +6,14 @@ import type { Tensor } from './tensor.js';
  *
  * - **Functions of tensors.** Operations take views whose last stride is 1 and return a new contiguous tensor; no output shares memory
  *   with an input. Methods don't use `this`: destructure them (`const { linear, ssd } = backend`).
- * - **Deferred.** Only {@link Backend.read} waits. Other calls check their arguments at once (a typed error before anything is submitted)
- *   and may compute later; a tensor has content once the outermost {@link Backend.scope} around it has ended.
+ * - **Checked first.** Shapes, dtypes, options, and tensors that are dead or another backend's give a typed error before anything is done.
+ *   What tensors hold (ids, rows, lengths, sampling parameters) is checked by the reference backend, which has it at hand; a device can't
+ *   see it in time and stays within its memory, whatever it finds.
+ * - **Deferred.** Only {@link Backend.read} waits. Other calls may compute later; a tensor has content once the outermost
+ *   {@link Backend.scope} around it has ended.
  * - **State.** Stateful operations read `state` and write `stateOut` (the same tensor by default), in place of carrying it through results.
- *   States are ordinary tensors from {@link Backend.zeros}. Without `state` they start from zeros and keep nothing.
+ *   States are ordinary tensors from {@link Backend.zeros}. Without `state` they start from zeros and, unless there is a `stateOut`, keep
+ *   nothing. A `stateOut` of its own shares memory with no input; slots of it that no row names stay as they are.
  * - **Slots and lengths.** A state's first axis counts slots; `rows` (b, i32) names the slot of each batch row (0 … b−1 by default, no slot
  *   twice) and `lengths` (b, i32) how many of the l positions count (all by default). Past its length a row changes no state, whatever the
  *   padding holds, NaN included, and its outputs there are 0 in the stateful operations.
@@ -37,12 +41,12 @@ export interface Backend<S = unknown> {
   weight(matrix: Stored, options?: { format?: WeightFormat }): Weight<S>;
   /** The values of a view, row-major, as of this point in the order of calls. The only operation that waits. */
   read(t: Tensor<S>): Promise<Float64Array | Float32Array | Int32Array | Uint32Array>;
-  /** `to` ← `from`, views of one shape over different memory. */
+  /** `to` ← `from`, views of one shape and dtype; where they overlap, as if all of `from` had been read first. */
   copy(from: Tensor<S>, to: Tensor<S>): void;
-  /** Gives memory back now; views of it are dead. Inside a scope, intermediates need no call. */
+  /** Gives memory back now; views of it are dead. What is gone already is passed over. Inside a scope, intermediates need no call. */
   free(...things: readonly (Tensor<S> | Weight<S>)[]): void;
 
-  /** Rows of a table: ids (b, l) i32, table (V, d) → (b, l, d). Callers check ids < V; a device clamps. */
+  /** Rows of a table: ids (b, l) i32 below V, table (V, d) → (b, l, d). */
   embed(ids: Tensor<S>, table: Weight<S>): Tensor<S>;
   /** `x Wᵀ (+ bias) (+ residual)`: x (…, k), weight (m, k), bias (m), residual (…, m) → (…, m). */
   linear(x: Tensor<S>, weight: Weight<S>, options?: LinearOptions<S>): Tensor<S>;
@@ -80,13 +84,16 @@ export interface Backend<S = unknown> {
   add(a: Tensor<S>, b: Tensor<S>): Tensor<S>;
   /** Tensors of equal leading axes, side by side along the last. */
   concat(parts: readonly Tensor<S>[]): Tensor<S>;
-  /** The last position that counts of each row: x (b, l, d), lengths (b) → (b, 1, d). Lengths must be ≥ 1. */
+  /** The last position that counts of each row: x (b, l, d), lengths (b) i32, each ≥ 1 → (b, 1, d). */
   last(x: Tensor<S>, lengths?: Tensor<S>): Tensor<S>;
-  /** Log-probability of each id under its logits: logits (b, l, V), ids (b, l) → (b, l). */
+  /** Log-probability of each id under its logits: logits (b, l, V), ids (b, l) i32 below V → (b, l). */
   logProbs(logits: Tensor<S>, ids: Tensor<S>): Tensor<S>;
-  /** Marks ids (b, l) as seen by the sampler's repetition penalty. */
+  /** Marks ids (b, l) i32 as seen by the sampler's repetition penalty, of each row its first `lengths`. */
   observe(ids: Tensor<S>, sampler: Sampler<S>, options?: SlotOptions<S>): void;
-  /** Draws the next token of each row from logits (b, 1, V), as `sampleToken` in core defines it; updates and returns {@link Sampler}'s `token` as (b, 1). */
+  /**
+   * Draws the next token of each row from logits (b, 1, V), as `sampleToken` in core defines it with `uniform(seed, sequence, drawn)`;
+   * updates the {@link Sampler} and returns its `token` of each row as (b, 1) i32. Rows that are not active change nothing.
+   */
   sample(logits: Tensor<S>, sampler: Sampler<S>, options?: { rows?: Tensor<S> }): Tensor<S>;
 
   /**
@@ -96,18 +103,20 @@ export interface Backend<S = unknown> {
    */
   scope<T>(fn: () => T): T;
   /**
-   * Records the operations of `fn` once and replays them. `fn` may read and write tensors made before it; it may not upload, read,
-   * allocate states or depend on numbers that change between runs. What it returns is overwritten by every run.
+   * Records the operations of `fn` once and replays them: `fn` itself is called by the first run and never again. It may read and write
+   * tensors made before it; it may not upload, read, allocate states or run another program (each an `ArgumentError`), nor depend on
+   * numbers that change between runs. What it returns is overwritten by every run and lives as long as the program.
    */
   program<T>(fn: () => T): Program<T>;
-  /** Frees everything; every later call is a `DeviceError`. */
+  /** Frees everything; every later call is a `DeviceError`, but for `describe`, `free` and `dispose`, which have nothing left to do. */
   dispose(): void;
 }
 
 /** A recorded step. */
 export interface Program<T> {
-  /** Runs it once more, in the order of calls; returns the same tensors every time. */
+  /** Runs it once more, in the order of calls; returns the same tensors every time. @throws DeviceError once disposed */
   run(): T;
+  /** Frees what it returned and all it keeps. */
   dispose(): void;
 }
 
@@ -211,7 +220,7 @@ export interface Sampler<S = unknown> {
   params: Tensor<S>;
   /** (slots, 4) u32: seed low and high word, sequence, and how many tokens were drawn (counted up by `sample`). */
   counter: Tensor<S>;
-  /** (slots, V) u32: 1 where the id occurred, for the repetition penalty. */
+  /** (slots, V) u32: nonzero where the id occurred, for the repetition penalty; `sample` marks what it draws. */
   seen: Tensor<S>;
   /** (slots, e) i32: ids that end a sequence, −1 for none; e ≥ 1. */
   stops: Tensor<S>;
@@ -221,6 +230,6 @@ export interface Sampler<S = unknown> {
   token: Tensor<S>;
   /** (slots) float: its log-probability under the unmodified logits. */
   logProb: Tensor<S>;
-  /** Ids ≥ this are never drawn (padding rows of the embedding). */
+  /** Ids ≥ this are never drawn (padding rows of the embedding) and have no share in `logProb`; 1 … V. */
   vocab: number;
 }

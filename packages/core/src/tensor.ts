@@ -150,7 +150,7 @@ export function rowOffsets(t: Tensor, what = 'tensor'): number[] {
     });
   }
   const lead = t.shape.slice(0, -1);
-  const offsets = new Array<number>(sizeOf(lead)).fill(t.offset);
+  const offsets = Array.from<number>({ length: sizeOf(lead) }).fill(t.offset);
   let inner = offsets.length;
   lead.forEach((size, axis) => {
     inner /= size;

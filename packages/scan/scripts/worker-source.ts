@@ -1,5 +1,5 @@
 /**
- * Turns modules that run inside workers into text: `tsx scripts/worker-source.ts` writes src/threads/worker-source.ts. A function's own
+ * Turns the script of a pool's workers into text: `tsx scripts/worker-source.ts` writes src/threads/worker-source.ts. A function's own
  * text is no substitute: bundlers, test runners and coverage tools rewrite it, and with it go its imports.
  */
 
@@ -8,15 +8,14 @@ import { fileURLToPath } from 'node:url';
 
 import { build } from 'esbuild';
 
-/** The text of a module as a script that leaves its exports in a variable. */
-export async function scriptOf(entry: string, variable: string): Promise<string> {
+/** A module and all it imports as one script. */
+export async function scriptOf(entry: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
     minify: true,
     write: false,
     format: 'iife',
-    globalName: variable,
     target: 'es2022',
     charset: 'utf8',
     conditions: ['@mamba2/source'],
@@ -24,25 +23,17 @@ export async function scriptOf(entry: string, variable: string): Promise<string>
   return outputFiles[0]!.text.trim();
 }
 
-/** The module that holds the texts. */
+/** The module that holds the text. */
 export async function workerSource(): Promise<string> {
-  const [serve, tasks] = await Promise.all([
-    scriptOf(pathOf('../src/threads/serve.ts'), 'pool'),
-    scriptOf(pathOf('../src/threads/tasks.ts'), 'tasks'),
-  ]);
   return [
-    '/** Made by scripts/worker-source.ts from serve.ts and tasks.ts; a test holds them together. */',
-    '',
-    '/** Defines `pool.serve`. */',
-    `export const serveSource =\n  ${quoted(serve)};`,
-    '',
-    '/** Defines `tasks`. */',
-    `export const scanTasksSource =\n  ${quoted(tasks)};`,
+    '/** The text of scan-worker.ts, made by scripts/worker-source.ts; a test holds them together. */',
+    'export const scanWorker =',
+    `  ${quoted(await scriptOf(pathOf('../src/threads/scan-worker.ts')))};`,
     '',
   ].join('\n');
 }
 
-/** Where the module lives. */
+/** Where that module lives. */
 export const workerSourcePath = pathOf('../src/threads/worker-source.ts');
 
 function pathOf(relative: string): string {

@@ -17,5 +17,6 @@ export type { PoolDescription, RunOptions, TaskSet, Tasks, WorkerPool } from './
 export type { Lane, Task } from './threads/lane.js';
 export * from './threads/pool.js';
 export * from './threads/scans.js';
+export { serve } from './threads/serve.js';
 export type { LaneWork } from './threads/tasks.js';
 export * from './trace.js';

@@ -107,10 +107,10 @@ export function stateOf(h0: number | Vector): Float64Array {
 /** @throws ShapeError when lengths don't fit; ArgumentError for a decay that is not finite */
 export function checkRecurrence(a: Vector, b: Vector, h0: number | Vector): Recurrence {
   const d = typeof h0 === 'number' ? 1 : h0.length;
-  if (d === 0) throw new ShapeError('h0', { given: 'no numbers', expected: 'one for each channel' });
+  if (d === 0) throw new ShapeError('the state h0', { given: 'no numbers', expected: 'one for each channel' });
   const l = b.length / d;
   if (!Number.isInteger(l)) {
-    throw new ShapeError('b', {
+    throw new ShapeError('the inputs b', {
       given: `${b.length} numbers`,
       expected: `a multiple of ${d}, the number of channels`,
       fix: 'pass b as (l, d), row-major, and h0 as d numbers',
@@ -119,7 +119,7 @@ export function checkRecurrence(a: Vector, b: Vector, h0: number | Vector): Recu
   if (a.length !== l && a.length !== l * d) {
     const expected =
       d === 1 ? `${l}, one for each step` : `${l}, one for each step, or ${l * d}, one for each channel of each`;
-    throw new ShapeError('a', { given: `${a.length} numbers`, expected });
+    throw new ShapeError('the decays a', { given: `${a.length} numbers`, expected });
   }
   for (let i = 0; i < a.length; i++) {
     if (Number.isFinite(a[i])) continue;

@@ -124,7 +124,7 @@ test('bad input is refused before anything runs', async () => {
   await expect(threadedPrefixSum(pool, [1], { inclusive: true })).rejects.toThrow(/no option "inclusive"/);
   await expect(threadedRecurrence(pool, [1, NaN], [1, 2])).rejects.toThrow(/a\[1\] = NaN/);
   await expect(threadedRecurrence(pool, [1], [1, 2])).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[ShapeError: a; given: 1 numbers; expected: 2, one for each step]`,
+    `[ShapeError: the decays a; given: 1 numbers; expected: 2, one for each step]`,
   );
   // @ts-expect-error not a split
   await expect(threadedRecurrence(pool, [1], [1], 0, { split: 'rows' })).rejects.toThrowErrorMatchingInlineSnapshot(

@@ -48,3 +48,11 @@ export function expectClose(
   }
   return d;
 }
+
+/** Asserts that two arrays hold the same bits: −0 is not 0, and NaN is NaN. */
+export function expectIdentical(got: ArrayLike<number>, want: ArrayLike<number>, what = 'values'): void {
+  expect(got.length, `${what}: number of values`).toBe(want.length);
+  for (let i = 0; i < want.length; i++) {
+    if (!Object.is(got[i], want[i])) expect.fail(`${what}: ${got[i]} instead of ${want[i]} at index ${i}`);
+  }
+}

@@ -78,9 +78,11 @@ export function applyAffine(
   const out = Float64Array.from(b);
   if (typeof a === 'number') for (let i = 0; i < n; i++) out[i]! += a * h[i]!;
   else if (a.length === n) for (let i = 0; i < n; i++) out[i]! += a[i]! * h[i]!;
-  else {
-    expectLength('applyAffine: a', a, n * n);
+  else if (a.length === n * n) {
     for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) out[i]! += a[i * n + j]! * h[j]!;
+  } else {
+    const expected = `1, ${n} (a diagonal) or ${n * n} (a matrix), as b has ${n}`;
+    throw new ShapeError('applyAffine: a', { given: `${a.length} numbers`, expected });
   }
   return out;
 }

@@ -10,9 +10,8 @@ export type Tasks = Readonly<Record<string, Task>>;
 /** The work a pool can do: one code in two forms. */
 export interface TaskSet<T extends Tasks> {
   /**
-   * Script text (no imports, no exports) that leaves the functions in a variable `tasks`; it runs once in each worker. A closure can't be
-   * sent to a worker, and a function's own text changes under bundlers: make this from the module of `tasks` beforehand
-   * (`esbuild --bundle --format=iife --global-name=tasks`).
+   * The text of a worker's script (no imports, no exports): a module that calls {@link serve} with the functions, bundled beforehand
+   * (`esbuild --bundle --format=iife`). A closure can't be sent to a worker, and the text a function gives of itself changes under bundlers.
    */
   readonly source: string;
   /** The same functions, for where there are no workers. */

@@ -5,7 +5,7 @@ import type { TaskSet, Tasks, WorkerPool } from './contract.js';
 import { hardwareThreads, platform } from './platform.js';
 import * as tasks from './tasks.js';
 import { ThreadPool } from './thread-pool.js';
-import { scanTasksSource } from './worker-source.js';
+import { scanWorker } from './worker-source.js';
 
 /** The tasks behind the `threaded…` functions. */
 export type ScanTasks = typeof tasks;
@@ -37,7 +37,7 @@ export async function workerPool(
   refuseUnknown('workerPool', options, ['threads', 'tasks']);
   const wanted = options.threads ?? Math.min(hardwareThreads(), 256);
   const threads = expectNumber('workerPool: threads', wanted, { min: 1, max: 256, integer: true });
-  const set: TaskSet<Tasks> = options.tasks ?? { source: scanTasksSource, tasks };
+  const set: TaskSet<Tasks> = options.tasks ?? { source: scanWorker, tasks };
   const place = platform();
   if ('missing' in place) return new CallerPool(set.tasks, place.missing);
   const pool = new ThreadPool(set, threads, place.name);

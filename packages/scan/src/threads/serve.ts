@@ -1,9 +1,7 @@
-/**
- * The worker's side of the pool: takes a task's name and arguments, runs it, sends back what it returned. This file becomes the text
- * `serveSource` in worker-source.ts; it runs in Node's worker threads and in a browser's Workers.
- */
+/** The worker's side of the pool, in Node's worker threads and in a browser's Workers. */
 
-import { AbortedRun, type Lane, abortRun, laneOf } from './lane.js';
+import type { Tasks } from './contract.js';
+import { AbortedRun, abortRun, laneOf } from './lane.js';
 
 /** What the pool sends. */
 export interface RunMessage {
@@ -30,8 +28,11 @@ interface Port {
   postMessage(reply: Reply): void;
 }
 
-/** Serves tasks to the thread that made this worker. */
-export function serve(tasks: Readonly<Record<string, (args: unknown, lane: Lane) => unknown>>): void {
+/**
+ * Serves tasks to the pool that made this worker: all that the script of a pool's workers has to call. Takes a task's name and arguments,
+ * runs it, sends back what it returned or threw.
+ */
+export function serve(tasks: Tasks): void {
   const scope: unknown = globalThis.process?.getBuiltinModule?.('node:worker_threads').parentPort ?? globalThis;
   const port = scope as Port;
 
@@ -39,7 +40,7 @@ export function serve(tasks: Readonly<Record<string, (args: unknown, lane: Lane)
     try {
       const lane = laneOf(index, count, control);
       lane.check();
-      return { kind: 'done', id, value: await tasks[task]!(args, lane) };
+      return { kind: 'done', id, value: await tasks[task]!(args as never, lane) };
     } catch (error) {
       if (error instanceof AbortedRun) return { kind: 'aborted', id };
       abortRun(control); // so that no lane waits for this one

@@ -1,6 +1,6 @@
 /**
- * The numeric scans that run on a pool's lanes, each a reduce-then-scan over shared memory. This file becomes the text `scanTasksSource`
- * in worker-source.ts, and runs as it is where there are no workers.
+ * The numeric scans that run on a pool's lanes, each a reduce-then-scan over shared memory. Workers run it from
+ * their script's text, the calling thread as it is where there are no workers.
  *
  * t lanes cut the sequence into t + 1 chunks. First pass: lane 0 scans chunk 0, whose left state is known, while lane i reduces chunk i.
  * Second pass: lane i scans chunk i + 1 from the product of all before it. The last chunk is never reduced; one lane does just the

@@ -14,7 +14,6 @@ import {
 import { abortRun, controlBytes } from './lane.js';
 import type { StartThread, Thread } from './platform.js';
 import type { Reply } from './serve.js';
-import { serveSource } from './worker-source.js';
 
 /** A run under way. */
 interface Run {
@@ -47,7 +46,6 @@ export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
 
   /** Resolves once every worker is ready, or to the reason why this place allows none. @throws DeviceError when the tasks' text fails */
   async start(startThread: StartThread): Promise<string | undefined> {
-    const source = `${this.#set.source}\n;${serveSource}\n;pool.serve(tasks);`;
     const barred = await new Promise<string | undefined>((resolve, reject) => {
       let waiting = this.threads;
       for (let index = 0; index < this.threads; index++) {
@@ -66,7 +64,7 @@ export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
           else if (--waiting === 0) resolve(undefined);
         };
         try {
-          this.#workers.push(startThread(source, { reply, ended }));
+          this.#workers.push(startThread(this.#set.source, { reply, ended }));
         } catch (error) {
           ended(`workers can't be started (${error instanceof Error ? error.message : String(error)})`, true);
           return;
