@@ -1,7 +1,6 @@
 // What the host calls: one list of commands after the other. The records are described in src/commands/layout.ts.
 
 import * as command from './commands';
-import { CONTROL } from './control';
 import { conv } from './conv';
 import { copy, elementwise, embed, last, rmsNorm, zero } from './dense';
 import { quantise } from './formats';
@@ -9,18 +8,7 @@ import { linear } from './linear';
 import { logProbs, observe, sample } from './sample';
 import { scan } from './scan';
 import { ssd } from './ssd';
-import { barrier, waitWhile } from './threads';
-
-const SUBMITTED: usize = CONTROL;
-const COMPLETED: usize = CONTROL + 4;
-const WAITING: usize = CONTROL + 8;
-/** Lists in flight, as (address, words). */
-const QUEUE: usize = CONTROL + 64;
-const QUEUE_SLOTS: u32 = 2048;
-
-/** Tells the host, if it waits for that, that a list is done. */
-@external("host", "completed")
-declare function hostCompleted(): void;
+import { barrier } from './threads';
 
 /** Runs a list of commands: each thread its share of one command after the other, all meeting behind each. */
 export function run(at: usize, words: u32, thread: u32, threads: u32): void {
@@ -50,21 +38,5 @@ function perform(operation: u32, at: usize, thread: u32, threads: u32): void {
     case command.OBSERVE: return observe(changetype<command.ObserveCommand>(at), thread, threads);
     case command.SAMPLE: return sample(changetype<command.SampleCommand>(at), thread, threads);
     default: unreachable();
-  }
-}
-
-/** A worker's whole life: runs the lists that the host queues, in order, until it is ended from outside. */
-export function serve(thread: u32, threads: u32): void {
-  let done: i32 = 0;
-  while (true) {
-    while (atomic.load<i32>(SUBMITTED) == done) waitWhile(SUBMITTED, done);
-    const slot = QUEUE + <usize>(<u32>done % QUEUE_SLOTS) * 8;
-    run(load<u32>(slot), load<u32>(slot, 4), thread, threads);
-    barrier(threads);
-    done++;
-    if (thread == 0) {
-      atomic.store<i32>(COMPLETED, done);
-      if (atomic.load<i32>(WAITING)) hostCompleted();
-    }
   }
 }

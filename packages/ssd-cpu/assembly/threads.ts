@@ -1,11 +1,9 @@
 // How threads meet. Every thread runs the same commands; each takes its share of an operation, and all meet behind it.
-// The control words lie at a fixed place; see src/device/control.ts.
 
-import { CONTROL } from './control';
-
-const ARRIVED: usize = CONTROL + 16;
-const GENERATION: usize = CONTROL + 20;
-const SLEEPERS: usize = CONTROL + 24;
+/** The words by which threads meet, one cache line apart; behind this module's static data and in front of all tensors. */
+const ARRIVED: usize = 16384;
+const GENERATION: usize = ARRIVED + 64;
+const SLEEPERS: usize = ARRIVED + 128;
 /** Polls before a thread sleeps: a few microseconds, about what waking one costs. */
 const SPINS: i32 = 4000;
 
@@ -23,7 +21,7 @@ export function barrier(threads: u32): void {
 }
 
 /** Returns once the word at `at` is no longer `value`: polls, then sleeps. */
-export function waitWhile(at: usize, value: i32): void {
+function waitWhile(at: usize, value: i32): void {
   for (let i = 0; i < SPINS; i++) if (atomic.load<i32>(at) != value) return;
   atomic.add<u32>(SLEEPERS, 1);
   // Whoever changes the word looks at SLEEPERS afterwards: either this sees the change, or that one wakes us.

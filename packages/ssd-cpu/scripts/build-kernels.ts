@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import asc from 'assemblyscript/asc';
-import { transformSync } from 'esbuild';
+import { build as bundle } from 'esbuild';
 import { kernelSource } from '../src/commands/layout.ts';
 
 /**
@@ -19,7 +19,7 @@ async function compile(...features: string[]): Promise<Buffer> {
   const folder = mkdtempSync(join(tmpdir(), 'kernels-'));
   const out = join(folder, 'kernels.wasm');
   try {
-    const args = ['assembly/index.ts', '--outFile', out, '--baseDir', root, '-O3', '--converge', '--runtime', 'stub', '--noAssert'];
+    const args = ['assembly/index.ts', '--outFile', out, '--baseDir', root, '-O3', '--converge', '--runtime', 'stub', '--noAssert', '--use', 'abort='];
     const memory = ['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
     const { error, stderr } = await asc.main([...args, ...memory, '--enable', ['simd', 'threads', ...features].join(',')]);
     if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
@@ -41,7 +41,7 @@ function sharedFlagAt(wasm: Buffer): number {
 
 function digest(): string {
   const hash = createHash('sha256');
-  const files = ['scripts/build-kernels.ts', 'src/commands/layout.ts', 'src/device/worker-script.ts', 'package.json'];
+  const files = ['scripts/build-kernels.ts', 'src/commands/layout.ts', 'src/device/worker.ts', 'src/device/tasks.ts', '../scan/src/threads/serve.ts', '../scan/src/threads/lane.ts', 'package.json'];
   for (const name of readdirSync(join(root, 'assembly')).sort()) if (name !== 'commands.ts') files.push(`assembly/${name}`);
   for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex').slice(0, 16);
@@ -57,7 +57,15 @@ async function build(): Promise<void> {
   writeFileSync(join(root, 'assembly/commands.ts'), kernelSource());
   const plain = await compile();
   const relaxed = await compile('relaxed-simd');
-  const worker = transformSync(readFileSync(join(root, 'src/device/worker-script.ts'), 'utf8'), { loader: 'ts', minify: true, format: 'iife' });
+  const worker = await bundle({
+    entryPoints: [join(root, 'src/device/worker.ts')],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'iife',
+    target: 'es2022',
+    conditions: ['@mamba2/source'],
+  });
   const packed = (wasm: Buffer) => `'${deflateRawSync(wasm, { level: 9 }).toString('base64')}'`;
   mkdirSync(join(root, 'src/generated'), { recursive: true });
   writeFileSync(
@@ -67,7 +75,7 @@ async function build(): Promise<void> {
       constant('plainSharedFlag', 'Index of the byte that says that the memory they import is shared.', `${sharedFlagAt(plain)}`) +
       constant('relaxedKernels', `The kernels in relaxed SIMD, ${relaxed.length} bytes.`, packed(relaxed)) +
       constant('relaxedSharedFlag', 'The same of these.', `${sharedFlagAt(relaxed)}`) +
-      constant('workerScript', 'The script of a worker, for a Blob or eval.', JSON.stringify(worker.code)),
+      constant('workerScript', 'The script of a worker, for a Blob or eval.', JSON.stringify(worker.outputFiles[0]!.text.trim())),
   );
 }
 

@@ -1,7 +1,4 @@
-/**
- * Where lists of commands run: this thread, a worker, or several workers over shared memory. All see one linear memory by addresses, which
- * the caller of these methods manages.
- */
+/** Where lists of commands run. All see one linear memory by addresses, which the caller of these methods manages. */
 export interface Device {
   readonly threads: number;
   /** Whether lists run while the caller goes on. */

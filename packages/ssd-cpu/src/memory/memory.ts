@@ -16,7 +16,7 @@ import {
 } from '@mamba2/core';
 import { CommandList, type Fields } from '../commands/encoder.js';
 import type { Operation } from '../commands/layout.js';
-import { ADDRESS_LIMIT, FIRST_FREE } from '../device/control.js';
+import { ADDRESS_LIMIT, FIRST_FREE } from '../device/addresses.js';
 import type { Device } from '../device/device.js';
 import { Heap, type Pool, PrivatePool } from './heap.js';
 
@@ -41,6 +41,8 @@ export interface Recording<T> {
   readonly words: number;
   readonly pool: PrivatePool;
   readonly blocks: readonly Block[];
+  /** Memory from before the program that its commands use. */
+  readonly needs: ReadonlySet<Block>;
 }
 
 /**
@@ -54,7 +56,7 @@ export class Memory {
   #pool: Pool;
   #scopes: Set<Block>[] = [];
   readonly #temporaries: { address: number; bytes: number }[] = [];
-  #recorded: Block[] | undefined;
+  #recorded: { blocks: Block[]; needs: Set<Block> } | undefined;
   #disposed = false;
 
   constructor(device: Device) {
@@ -105,7 +107,7 @@ export class Memory {
     const pool = this.#pool;
     const block: Block = { owner: this, pool, address: pool.take(bytes, fence), bytes, live: true };
     this.#scopes.at(-1)?.add(block);
-    this.#recorded?.push(block);
+    this.#recorded?.blocks.push(block);
     return block;
   }
 
@@ -202,11 +204,9 @@ export class Memory {
       throw new DeviceError(`${what} is not a tensor of this backend`, { fix: 'upload it to this one' });
     }
     if (!block.live) {
-      throw new DeviceError(`${what} was used after its memory was released`, {
-        given: `a tensor of shape ${shapeText(t.shape)}`,
-        fix: 'return it from the scope that made it, or make it outside',
-      });
+      throw releasedError(what, `a tensor of shape ${shapeText(t.shape)}`);
     }
+    this.#recorded?.needs.add(t.data);
     if (t.dtype !== kind) {
       throw new ShapeError(`${what} has the wrong dtype`, {
         given: t.dtype,
@@ -282,14 +282,16 @@ export class Memory {
     const scopes = this.#scopes;
     const pool = new PrivatePool(this.#heap);
     const blocks: Block[] = [];
+    const needs = new Set<Block>();
     this.#scopes = [];
     this.#pool = pool;
-    this.#recorded = blocks;
+    this.#recorded = { blocks, needs };
     try {
       const result = this.scope(fn);
       const words = this.#list.length;
       const list = words > 0 ? this.#keepList() : undefined;
-      return { result, list, words, pool, blocks };
+      for (const block of blocks) needs.delete(block);
+      return { result, list, words, pool, blocks, needs };
     } catch (error) {
       for (const block of blocks) block.live = false;
       pool.close(this.#device.submitted);
@@ -306,8 +308,9 @@ export class Memory {
     return { owner: this, pool: this.#heap, ...this.#store(), live: true };
   }
 
-  replay({ list, words }: Recording<unknown>): void {
+  replay({ list, words, needs }: Recording<unknown>): void {
     this.outsideProgram('another program');
+    for (const block of needs) if (!block.live) throw releasedError('a tensor that the program uses');
     this.flush();
     if (list) this.#device.submit(list.address, words);
   }
@@ -341,6 +344,13 @@ export class Memory {
     this.#disposed = true;
     this.#device.dispose();
   }
+}
+
+function releasedError(what: string, given?: string): DeviceError {
+  return new DeviceError(`${what} was used after its memory was released`, {
+    ...(given && { given }),
+    fix: 'return it from the scope that made it, or make it outside',
+  });
 }
 
 /** Values as the device keeps them; not copied if they are that already. */
