@@ -22,16 +22,20 @@ export function expectNumber(
     min > -Infinity ? `≥ ${min}` : '',
     max < Infinity ? `≤ ${max}` : '',
   ];
-  throw new ArgumentError(what, {
-    given: typeof value === 'string' ? `"${value}"` : String(value),
-    expected: `a ${integer ? 'whole ' : ''}number ${bounds.filter(Boolean).join(' and ')}`.trim(),
-  });
+  throw new ArgumentError(
+    `${what} is ${typeof value === 'number' && !Number.isNaN(value) ? 'out of range' : 'not a number'}`,
+    {
+      given: typeof value === 'string' ? `"${value}"` : String(value),
+      expected: `a ${integer ? 'whole ' : ''}number ${bounds.filter(Boolean).join(' and ')}`.trim(),
+    },
+  );
 }
 
 /** Checks token ids against a vocabulary of V. @throws ArgumentError naming the first that is not 0 … V − 1 */
 export function expectIds(ids: Iterable<number>, V: number): void {
   for (const id of ids) {
-    if (!(id >= 0 && id < V)) throw new ArgumentError('token id', { given: `${id}`, expected: `0 … ${V - 1}` });
+    if (!(id >= 0 && id < V))
+      throw new ArgumentError('token id outside the vocabulary', { given: `${id}`, expected: `0 … ${V - 1}` });
   }
 }
 

@@ -42,7 +42,7 @@ export function toFloat64(stored: Stored): Float64Array {
   const { dtype, bytes } = stored;
   const count = sizeOf(stored.shape);
   if (bytes.byteLength !== count * bytesPerElement[dtype]) {
-    throw new CheckpointError(`${dtype} values of shape ${shapeText(stored.shape)}`, {
+    throw new CheckpointError(`wrong number of bytes for ${dtype} values of shape ${shapeText(stored.shape)}`, {
       given: `${bytes.byteLength} bytes`,
       expected: `${count * bytesPerElement[dtype]} bytes`,
     });

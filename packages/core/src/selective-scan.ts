@@ -80,7 +80,8 @@ export function selectiveScanAxes(input: SelectiveScanInput): { b: number; l: nu
   if (initialStates) expectShape('initialStates', initialStates, ['b', 'd', 'n'], axes);
   if (lengths) expectShape('lengths', lengths, ['b'], axes);
   const { b = 0, l = 0, d = 0, n = 0 } = axes;
-  if (l < 1) throw new ShapeError('selectiveScan', { given: `u ${shapeText(u.shape)}`, expected: 'l ≥ 1' });
+  if (l < 1)
+    throw new ShapeError('selectiveScan needs a position', { given: `u ${shapeText(u.shape)}`, expected: 'l ≥ 1' });
   return { b, l, d, n };
 }
 

@@ -5,7 +5,7 @@ export function sizeOf(shape: readonly number[]): number {
   let size = 1;
   for (const d of shape) {
     if (!Number.isSafeInteger(d) || d < 0) {
-      throw new ShapeError('dimension', { given: `(${shape.join(', ')})`, expected: 'whole numbers ≥ 0' });
+      throw new ShapeError('not a shape', { given: `(${shape.join(', ')})`, expected: 'whole numbers ≥ 0' });
     }
     size *= d;
   }

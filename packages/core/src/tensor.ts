@@ -56,9 +56,9 @@ export function slice<S>(t: Tensor<S>, axis: number, start: number, end: number)
     size === undefined ||
     !(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= size)
   ) {
-    throw new ShapeError('slice', {
-      given: `${start}…${end} on axis ${axis} of ${shapeText(t.shape)}`,
-      expected: `a range inside the axis`,
+    throw new ShapeError('slice leaves its axis', {
+      given: `${start} … ${end} on axis ${axis} of ${shapeText(t.shape)}`,
+      expected: size === undefined ? `an axis of 0 … ${t.shape.length - 1}` : `a range inside 0 … ${size}`,
     });
   }
   const shape = t.shape.map((d, i) => (i === axis ? end - start : d));
@@ -74,9 +74,9 @@ export function split<S>(t: Tensor<S>, sizes: readonly number[]): Tensor<S>[] {
   const axis = t.shape.length - 1;
   const total = sizes.reduce((sum, s) => sum + s, 0);
   if (axis < 0 || total !== t.shape[axis]) {
-    throw new ShapeError('split', {
-      given: `sizes ${sizes.join(' + ')} = ${total}`,
-      expected: `the last axis of ${shapeText(t.shape)}`,
+    throw new ShapeError('split does not add up to the last axis', {
+      given: `${sizes.join(' + ')} = ${total}`,
+      expected: `${t.shape[axis] ?? 'an axis'}, of ${shapeText(t.shape)}`,
     });
   }
   let start = 0;
@@ -87,9 +87,9 @@ export function split<S>(t: Tensor<S>, sizes: readonly number[]): Tensor<S>[] {
 export function heads<S>(t: Tensor<S>, p: number): Tensor<S> {
   const last = t.shape.at(-1);
   if (last === undefined || !Number.isInteger(p) || p < 1 || last % p !== 0) {
-    throw new ShapeError('heads', {
-      given: `${shapeText(t.shape)} into heads of ${p}`,
-      expected: 'a last axis that is a multiple of p ≥ 1',
+    throw new ShapeError('heads do not fit into the last axis', {
+      given: `heads of ${p} in ${shapeText(t.shape)}`,
+      expected: 'a divisor of the last axis',
     });
   }
   const stride = t.strides.at(-1)!;
@@ -105,9 +105,10 @@ export function flat<S>(t: Tensor<S>): Tensor<S> {
   const [h, p] = t.shape.slice(-2);
   const [sh, sp] = t.strides.slice(-2);
   if (h === undefined || p === undefined || (h > 1 && sh !== p * sp!)) {
-    throw new ShapeError('flat', {
+    throw new ShapeError('flat needs two axes that lie together', {
       given: `${shapeText(t.shape)}, strides (${t.strides.join(', ')})`,
-      expected: 'two last axes stored together',
+      expected: 'the last two axes row after row',
+      fix: 'flatten before slicing',
     });
   }
   return { ...t, shape: [...t.shape.slice(0, -2), h * p], strides: [...t.strides.slice(0, -2), sp!] };
@@ -116,7 +117,7 @@ export function flat<S>(t: Tensor<S>): Tensor<S> {
 /** Index `i` of the first axis, which disappears; a view. @throws ShapeError when there is no such row. */
 export function row<S>(t: Tensor<S>, i: number): Tensor<S> {
   if (!Number.isInteger(i) || i < 0 || i >= (t.shape[0] ?? 0)) {
-    throw new ShapeError('row', {
+    throw new ShapeError('there is no such row', {
       given: `${i} of ${shapeText(t.shape)}`,
       expected: t.shape[0] ? `0 … ${t.shape[0] - 1}` : 'a tensor whose first axis is not empty',
     });
@@ -127,7 +128,7 @@ export function row<S>(t: Tensor<S>, i: number): Tensor<S> {
 /** A new axis of length 1 before `axis`, or behind all of them; a view. @throws ShapeError when there is no such place. */
 export function unsqueeze<S>(t: Tensor<S>, axis: number): Tensor<S> {
   if (!Number.isInteger(axis) || axis < 0 || axis > t.shape.length) {
-    throw new ShapeError('unsqueeze', {
+    throw new ShapeError('there is no such axis', {
       given: `axis ${axis} of ${shapeText(t.shape)}`,
       expected: `0 … ${t.shape.length}`,
     });
@@ -143,8 +144,8 @@ export function unsqueeze<S>(t: Tensor<S>, axis: number): Tensor<S> {
  */
 export function rowOffsets(t: Tensor, what = 'tensor'): number[] {
   if ((t.shape.at(-1) ?? 1) > 1 && t.strides.at(-1) !== 1) {
-    throw new ShapeError(`${what}: last stride`, {
-      given: `${t.strides.at(-1)}`,
+    throw new ShapeError(`the rows of ${what} are scattered in memory`, {
+      given: `a last stride of ${t.strides.at(-1)}`,
       expected: '1',
       fix: 'pass a view whose last axis is contiguous',
     });

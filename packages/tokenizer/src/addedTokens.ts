@@ -93,10 +93,14 @@ export class AddedTokenFinder {
       let start = match.index;
       let end = start + match[0].length;
       if (token.singleWord && (endsWithWord(text, start) || WORD_HERE.test(text.slice(end, end + 2)))) continue;
-      if (token.lstrip) start = Math.max(done, spaceStart(text, start));
-      if (token.rstrip) end = spaceEnd(text, end);
+      if (token.lstrip) {
+        while (start > done && isSpace(text, start - 1)) start--;
+        start = Math.max(start, done);
+      }
+      // A match may lie within white space that the token before it took; then that one's end is known.
+      if (token.rstrip) end = end <= done ? done : spaceEnd(text, end);
       if (done < start) found.push({ start: done, end: start });
-      found.push({ start, end, token });
+      if (start < end) found.push({ start, end, token });
       done = end;
     }
     if (done < text.length) found.push({ start: done, end: text.length });
@@ -112,13 +116,12 @@ function endsWithWord(text: string, end: number): boolean {
   return WORD_HERE.test(text.slice(low >= 0xdc00 && low <= 0xdfff ? end - 2 : end - 1, end));
 }
 
-// All white space is one UTF-16 unit long.
-function spaceStart(text: string, start: number): number {
-  while (start > 0 && /\p{White_Space}/u.test(text[start - 1] as string)) start--;
-  return start;
+function spaceEnd(text: string, end: number): number {
+  while (end < text.length && isSpace(text, end)) end++;
+  return end;
 }
 
-function spaceEnd(text: string, end: number): number {
-  while (end < text.length && /\p{White_Space}/u.test(text[end] as string)) end++;
-  return end;
+/** Whether there is white space at an index; all of it is one UTF-16 unit long. */
+function isSpace(text: string, index: number): boolean {
+  return /\p{White_Space}/u.test(text[index] as string);
 }

@@ -1,3 +1,4 @@
+import { TokenizerError } from './errors.js';
 import { rewritePiece, type Piece, type Rewrite } from './piece.js';
 
 /**
@@ -5,6 +6,11 @@ import { rewritePiece, type Piece, type Rewrite } from './piece.js';
  * first, those made by decomposition take the range of the one before them, and reordering leaves ranges where they were.
  */
 export function nfcPiece(piece: Piece): Piece {
+  if (piece.text.length > MARKS && TOO_MANY_MARKS.test(piece.text)) {
+    throw new TokenizerError(
+      `encode: more than ${MARKS} combining marks in a row, which would take very long to put in order`,
+    );
+  }
   const text = piece.text.normalize('NFC');
   if (text === piece.text) return piece;
   if (!piece.starts) return { text, atStart: piece.atStart };
@@ -18,6 +24,10 @@ export function nfcPiece(piece: Piece): Piece {
   }
   return rewritePiece(piece, parts);
 }
+
+/** JavaScript engines sort a run of marks in quadratic time. */
+const MARKS = 10_000;
+const TOO_MANY_MARKS = /\p{M}{10000}/u;
 
 /** A character of the new text; `shift` is 1 for one too many, -n for one that stands for n more of the old text. */
 interface Changed {

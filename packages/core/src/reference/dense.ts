@@ -59,7 +59,7 @@ export function denseOperations(memory: Memory) {
     expectNumber('rmsNorm eps', eps, { min: 0 });
     const d = x.shape.at(-1) ?? 0;
     if (d % expectNumber('rmsNorm groups', groups, { min: 1, integer: true }) !== 0) {
-      throw new ShapeError('rmsNorm groups', {
+      throw new ShapeError('rmsNorm groups do not divide the last axis', {
         given: `${groups} groups of ${d}`,
         expected: 'a divisor of the last axis',
       });
@@ -111,7 +111,7 @@ export function denseOperations(memory: Memory) {
   /** [a b …] along the last axis */
   function concat(parts: readonly RefTensor[]): RefTensor {
     const [first] = parts;
-    if (!first) throw new ShapeError('concat', { given: 'no tensors', expected: 'at least one' });
+    if (!first) throw new ShapeError('nothing to concat', { given: 'no tensors', expected: 'at least one' });
     const lead = first.shape.slice(0, -1);
     parts.forEach((part, i) => {
       memory.floats({ [`concat part ${i}`]: part });

@@ -47,7 +47,7 @@ export class Memory {
     const numbers: ArrayLike<number> = stored ? toFloat64(values) : values;
     const dims = shape ?? (stored ? values.shape : [numbers.length]);
     if (sizeOf(dims) !== numbers.length) {
-      throw new ShapeError('upload', {
+      throw new ShapeError('upload: values and shape disagree', {
         given: `${numbers.length} values`,
         expected: `${sizeOf(dims)} for shape ${shapeText(dims)}`,
       });
@@ -87,7 +87,7 @@ export class Memory {
       throw new ShapeError(`${what} has the wrong dtype`, {
         given: t.dtype,
         expected: kind === 'f64' ? 'floats' : kind,
-        fix: `upload a ${kind === 'f64' ? 'Float32Array' : kind === 'i32' ? 'Int32Array' : 'Uint32Array'}`,
+        fix: `upload it as ${kind === 'i32' ? 'an Int32Array' : kind === 'u32' ? 'a Uint32Array' : 'a Float32Array'}`,
       });
     }
     if ((t.shape.at(-1) ?? 1) > 1 && t.strides.at(-1) !== 1) rowOffsets(t, what);
@@ -133,9 +133,8 @@ export class Memory {
     try {
       const result = fn();
       if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') {
-        throw new ArgumentError('scope', {
-          given: 'an asynchronous function',
-          expected: 'a synchronous one',
+        throw new ArgumentError('scope needs a synchronous function', {
+          given: 'one that returns a Promise',
           fix: 'await outside the scope',
         });
       }

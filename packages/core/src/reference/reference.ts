@@ -25,10 +25,13 @@ export function reference(): Backend<Block> {
     refuseUnknown('weight', options, ['format']);
     const [m, k] = matrix.shape;
     if (m === undefined || k === undefined || matrix.shape.length !== 2) {
-      throw new ShapeError('weight', { given: shapeText(matrix.shape), expected: '(m, k)' });
+      throw new ShapeError('a weight is a matrix', { given: shapeText(matrix.shape), expected: '(m, k)' });
     }
     if (matrix.dtype === 'i32' || matrix.dtype === 'u32') {
-      throw new ShapeError('weight', { given: `${matrix.dtype} values`, expected: 'floats' });
+      throw new ShapeError('a weight holds floats', {
+        given: `${matrix.dtype} values`,
+        expected: 'f64, f32, f16 or bf16',
+      });
     }
     if (options.format && options.format !== 'stored') {
       throw new UnsupportedError(`weight format "${options.format}" on the reference backend`, {

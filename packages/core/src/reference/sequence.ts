@@ -29,7 +29,7 @@ export function sequenceOperations(memory: Memory) {
     refuseUnknown('causalConv1d', options, ['activation', 'rows', 'lengths', 'stateOut']);
     const { activation = 'silu' } = options;
     if (activation !== 'silu' && activation !== 'none') {
-      throw new ArgumentError('activation', { given: `"${String(activation)}"`, expected: '"silu" or "none"' });
+      throw new ArgumentError('unknown activation', { given: `"${String(activation)}"`, expected: '"silu" or "none"' });
     }
     const { weight, bias } = w;
     const axes: Record<string, number> = {};
@@ -39,7 +39,7 @@ export function sequenceOperations(memory: Memory) {
     const { b = 0, l = 0, k = 0, width = 0 } = axes;
     if (bias) expectShape('bias', bias, [k]);
     if (l < 1 || width < 1) {
-      throw new ShapeError('causalConv1d', {
+      throw new ShapeError('causalConv1d needs a position and a tap', {
         given: `x ${shapeText(x.shape)}, weight ${shapeText(weight.shape)}`,
         expected: 'l ≥ 1 and width ≥ 1',
       });

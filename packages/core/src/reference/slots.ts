@@ -26,7 +26,7 @@ export function slotsOf(
   const slotOf = rows ? [...memory.values(rows)] : Array.from({ length: b }, (_, i) => i);
   for (const slot of slotOf) expectNumber('rows', slot, { min: 0, max: slots - 1, integer: true });
   if (new Set(slotOf).size !== b) {
-    throw new ArgumentError('rows', { given: slotOf.join(', '), expected: 'each slot at most once' });
+    throw new ArgumentError('rows name a slot twice', { given: slotOf.join(', '), expected: 'each slot at most once' });
   }
   const counts = lengths ? [...memory.values(lengths)] : Array.from({ length: b }, () => l);
   for (const count of counts) expectNumber('lengths', count, { min: 0, max: l, integer: true });

@@ -129,7 +129,7 @@ export function ssdAxes(input: SsdInput): { b: number; l: number; h: number; p: 
   if (input.lengths) expectShape('lengths', input.lengths, ['b'], axes);
   const { b = 0, l = 0, h = 0, p = 0, g = 0, n = 0 } = axes;
   if (l < 1 || g < 1 || h % g !== 0) {
-    throw new ShapeError('ssd', {
+    throw new ShapeError('ssd needs a position, and heads that groups divide', {
       given: `x ${shapeText(input.x.shape)}, B ${shapeText(input.B.shape)}`,
       expected: 'l ≥ 1 and g dividing h',
     });

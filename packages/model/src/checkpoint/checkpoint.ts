@@ -7,8 +7,9 @@ import { readText } from './file.js';
 import { type JsonObject, parseJsonObject } from './json.js';
 import { type MatchedTensors, matchTensors } from './layout.js';
 import { openWeights } from './shards.js';
+import { shown } from './shown.js';
 import { openSource, type Source, type SourceInput } from './source.js';
-import { loadTensor, type TensorEntry } from './tensor-entry.js';
+import { isSamePlace, loadTensor, type TensorEntry } from './tensor-entry.js';
 import { readTokenIds } from './token-ids.js';
 
 /** A tensor of a checkpoint, known by its header. */
@@ -140,7 +141,7 @@ export function parseConfig(json: JsonObject): ModelConfig {
   if (typeof json.model_type === 'string' && json.model_type !== '') return parseTransformersConfig(json);
   if ('d_model' in json) return parseMambaSsmConfig(json);
   throw new UnsupportedError('config.json is of neither format', {
-    given: `the keys ${Object.keys(json).slice(0, 8).join(', ') || '(none)'}`,
+    given: `the keys ${Object.keys(json).slice(0, 8).map(shown).join(', ') || '(none)'}`,
     expected: 'model_type (transformers) or d_model (mamba_ssm)',
   });
 }
@@ -151,7 +152,7 @@ const comparePiece = 4 << 20;
 /** A tied head may be in the file as well, as mamba_ssm saves it: the same storage, or the same bytes. */
 async function expectTied({ tensors, tiedHead }: MatchedTensors, signal?: AbortSignal): Promise<void> {
   const embedding = tensors.get('embedding.weight')?.entry;
-  if (!tiedHead || !embedding || tiedHead.place === embedding.place) return;
+  if (!tiedHead || !embedding || isSamePlace(tiedHead, embedding)) return;
   let equal = tiedHead.dtype === embedding.dtype;
   for (let at = 0; equal && at < embedding.byteLength; at += comparePiece) {
     const end = Math.min(at + comparePiece, embedding.byteLength);

@@ -86,7 +86,7 @@ export class ConfigReader {
     if (value === undefined || value === null || accepted.includes(value) || (isEmpty && accepted.length === 0)) return;
     throw new UnsupportedError(`${this.what}: ${key}: ${why}`, {
       given: describeJson(value),
-      expected: accepted.length > 0 ? accepted.map(describeJson).join(' or ') : 'nothing',
+      ...(accepted.length > 0 && { expected: accepted.map(describeJson).join(' or ') }),
     });
   }
 

@@ -10,7 +10,8 @@ export function crc32(bytes: Uint8Array, crc = 0): number {
   let i = 0;
   while (i < bytes.length && (bytes.byteOffset + i) % 4 !== 0) c = t0[(c ^ bytes[i++]!) & 255]! ^ (c >>> 8);
   // Words as little-endian machines read them, which all engines' machines are.
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, 2 * Math.floor((bytes.length - i) / 8));
+  const pairs = Math.floor((bytes.length - i) / 8);
+  const words = pairs > 0 ? new Int32Array(bytes.buffer, bytes.byteOffset + i, 2 * pairs) : new Int32Array(0);
   for (let w = 0; w < words.length; w += 2) {
     const p = c ^ words[w]!;
     const q = words[w + 1]!;

@@ -1,4 +1,5 @@
 import { CheckpointError } from '@mamba2/core';
+import { onOneLine, quoted } from './shown.js';
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
 export interface JsonObject {
@@ -21,7 +22,7 @@ export function parseJson(what: string, text: string): JsonValue {
       standard.includes('"__float__"') ? (_, inner: JsonValue) => untag(inner) : undefined,
     ) as JsonValue;
   } catch (cause) {
-    const reason = cause instanceof SyntaxError ? cause.message : 'it is nested too deeply';
+    const reason = cause instanceof SyntaxError ? onOneLine(cause.message) : 'it is nested too deeply';
     throw new CheckpointError(`${what} is not valid JSON: ${reason}`, {
       fix: 'get the file again; it is damaged',
       cause,
@@ -58,7 +59,7 @@ export function describeJson(value: JsonValue | undefined): string {
       ? `a list of ${value.length}`
       : `[${value.map(describeJson).join(', ')}]`;
   if (isObject(value)) return 'an object';
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'string') return quoted(value);
   return String(value);
 }
 

@@ -1,5 +1,6 @@
 import { CheckpointError } from '@mamba2/core';
 import type { LayerConfig, Mamba1Config, Mamba2Config, ModelConfig } from '../config.js';
+import { shown } from './shown.js';
 import type { TensorEntry } from './tensor-entry.js';
 
 type Shape = readonly number[];
@@ -105,7 +106,7 @@ export function matchTensors(config: ModelConfig, entries: ReadonlyMap<string, T
   };
   for (const entry of entries.values()) {
     const name = canonicalName(entry.name);
-    if (rest.has(name)) problems['not of this model'].push(entry.name);
+    if (rest.has(name)) problems['not of this model'].push(shown(entry.name));
     else rest.set(name, entry);
   }
   const take = (name: string, fileShape: Shape) => {
@@ -114,9 +115,10 @@ export function matchTensors(config: ModelConfig, entries: ReadonlyMap<string, T
     if (!entry) problems.missing.push(name);
     else if (entry.shape.join() !== fileShape.join())
       problems['of the wrong shape'].push(
-        `${entry.name} (${entry.shape.join(', ')}), expected (${fileShape.join(', ')})`,
+        `${shown(entry.name)} (${entry.shape.slice(0, 8).join(', ')}), expected (${fileShape.join(', ')})`,
       );
-    else if (!floats.has(entry.dtype)) problems['of a type that is no float'].push(`${entry.name} ${entry.dtype}`);
+    else if (!floats.has(entry.dtype))
+      problems['of a type that is no float'].push(`${shown(entry.name)} ${entry.dtype}`);
     return entry;
   };
 
@@ -129,7 +131,7 @@ export function matchTensors(config: ModelConfig, entries: ReadonlyMap<string, T
     config.tieEmbeddings && rest.has('lm_head.weight')
       ? take('lm_head.weight', [config.paddedVocabSize, config.dModel])
       : undefined;
-  for (const entry of rest.values()) problems['not of this model'].push(entry.name);
+  for (const entry of rest.values()) problems['not of this model'].push(shown(entry.name));
   report(problems);
   return { tensors, ...(tiedHead && { tiedHead }) };
 }
@@ -139,18 +141,15 @@ function canonicalName(name: string): string {
   return name.replace(/^backbone\./, '').replace(/^embeddings\.weight$/, 'embedding.weight');
 }
 
-/** Names shown of each kind: a config of another model makes every tensor wrong. */
-const shown = 4;
+/** Names listed of each kind: a config of another model makes every tensor wrong. */
+const listed = 4;
 
 function report(problems: Readonly<Record<string, readonly string[]>>): void {
   const kinds = Object.entries(problems).filter(([, names]) => names.length > 0);
   if (kinds.length === 0) return;
   const given = kinds.map(([kind, names]) => {
-    const more = names.length > shown ? ` and ${names.length - shown} more` : '';
-    return `${kind}: ${names
-      .slice(0, shown)
-      .map((name) => name.slice(0, 120))
-      .join('; ')}${more}`;
+    const more = names.length > listed ? ` and ${names.length - listed} more` : '';
+    return `${kind}: ${names.slice(0, listed).join('; ')}${more}`;
   });
   throw new CheckpointError('the tensors are not those of the model in config.json', {
     given: given.join(' | '),

@@ -1,3 +1,5 @@
+import { quoted } from './shown.js';
+
 /** A Python tuple. */
 export class PickleTuple {
   constructor(readonly items: readonly PickleValue[]) {}
@@ -26,7 +28,7 @@ export const unsafeFix = "save the model's state_dict() alone, or as safetensors
 
 /** A value in a few words, for messages. */
 export function describePickle(value: PickleValue): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'string') return quoted(value);
   if (value instanceof PickleObject) return value.kind;
   if (value instanceof PickleTuple) return `a tuple of ${value.items.length}`;
   if (value instanceof PickleList) return `a list of ${value.items.length}`;

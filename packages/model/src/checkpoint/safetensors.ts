@@ -1,6 +1,7 @@
 import { bytesPerElement, CheckpointError, type DType, type Stored, UnsupportedError } from '@mamba2/core';
 import { allocate, bytesFile, decodeUtf8, type RandomAccessFile, refuseGitLfsPointer } from './file.js';
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject, textPairs } from './json.js';
+import { shown } from './shown.js';
 import {
   byteCount,
   expectSize,
@@ -77,14 +78,14 @@ function parseHeader(
   let metadata: Record<string, string> = {};
   for (const [key, value] of Object.entries(header)) {
     if (key === '__metadata__') metadata = parseMetadata(name, value);
-    else entries.push(parseTensor(file, key, value, dataStart, size - dataStart));
+    else entries.push(parseTensor(file, key, value, dataStart));
   }
   entries.sort((a, b) => a.start - b.start || a.end - b.end);
   let end = 0;
   for (const { entry, start, end: next } of entries) {
     if (start !== end) {
       const problem = start < end ? 'overlaps another' : 'leaves a hole before it';
-      throw damaged(name, `tensor ${entry.name} ${problem}`, `a start at byte ${start}`, `byte ${end}`);
+      throw damaged(name, `tensor ${shown(entry.name)} ${problem}`, `a start at byte ${start}`, `byte ${end}`);
     }
     end = next;
   }
@@ -93,9 +94,9 @@ function parseHeader(
   return { tensors: new Map(entries.map(({ entry }) => [entry.name, entry])), metadata };
 }
 
-function parseTensor(file: RandomAccessFile, name: string, value: JsonValue, dataStart: number, dataBytes: number) {
+function parseTensor(file: RandomAccessFile, name: string, value: JsonValue, dataStart: number) {
   const fail = (problem: string, given: JsonValue | undefined, expected: string) =>
-    damaged(file.name, `tensor ${describeJson(name)} ${problem}`, describeJson(given), expected);
+    damaged(file.name, `tensor ${shown(name)} ${problem}`, describeJson(given), expected);
   if (!isObject(value)) throw fail('is described by the wrong kind of value', value, 'an object');
   const stray = Object.keys(value).find((key) => !['dtype', 'shape', 'data_offsets'].includes(key));
   if (stray !== undefined)
@@ -109,7 +110,7 @@ function parseTensor(file: RandomAccessFile, name: string, value: JsonValue, dat
     throw fail('has offsets that are none', offsets, '[start, end]');
 
   const [start, end] = offsets as [number, number];
-  if (start > end || end > dataBytes) throw fail('lies outside the file', offsets, `offsets within ${dataBytes} bytes`);
+  if (start > end) throw fail('has offsets that are none', offsets, 'a start before the end');
   const byteLength = byteCount(shape, fileBytesPerElement[dtype]);
   if (byteLength !== end - start) {
     throw fail(
@@ -118,9 +119,12 @@ function parseTensor(file: RandomAccessFile, name: string, value: JsonValue, dat
       `${byteLength ?? 'a possible number of'} bytes`,
     );
   }
-  const place = `${file.name}@${dataStart + start}+${byteLength}`;
-  const values = sliceFile(file, `${file.name}, tensor ${name}`, dataStart + start, dataStart + end);
-  return { entry: { name, dtype, shape, byteLength, place, values } satisfies TensorEntry, start, end };
+  const values = sliceFile(file, `${file.name}, tensor ${shown(name)}`, dataStart + start, dataStart + end);
+  return {
+    entry: { name, dtype, shape, byteLength, storage: file, start: dataStart + start, values } satisfies TensorEntry,
+    start,
+    end,
+  };
 }
 
 function isWholeNumbers(value: JsonValue | undefined): value is number[] {
@@ -163,7 +167,7 @@ export function writeSafetensors(
       throw new UnsupportedError('a tensor can not be called __metadata__', { fix: 'give it another name' });
     if (bytes.byteLength !== byteCount(shape, bytesPerElement[dtype])) {
       const given = `${bytes.byteLength} bytes for ${dtype} of shape [${shape.join(', ')}]`;
-      throw new CheckpointError(`tensor ${name} has the wrong length`, { given });
+      throw new CheckpointError(`tensor ${shown(name)} has the wrong length`, { given });
     }
     const start = end;
     end += bytes.byteLength;

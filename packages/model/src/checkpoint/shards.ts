@@ -2,6 +2,7 @@ import { CheckpointError } from '@mamba2/core';
 import { type RandomAccessFile, readText } from './file.js';
 import { describeJson, type JsonValue, parseJsonObject, textPairs } from './json.js';
 import { openSafetensors } from './safetensors.js';
+import { shown } from './shown.js';
 import type { Source } from './source.js';
 import type { TensorEntry } from './tensor-entry.js';
 import { openTorch } from './torch.js';
@@ -46,8 +47,9 @@ async function openShards(source: Source, indexFile: RandomAccessFile, open: Ope
   const index = parseJsonObject(indexFile.name, (await readText(indexFile, indexLimit, signal)) ?? '');
   const shardOf = parseWeightMap(indexFile.name, index.weight_map);
   const tensors = new Map<string, TensorEntry>();
-  for (const shard of new Set(shardOf.values())) {
-    const file = source.file(shard);
+  // All paths are checked before any is read.
+  const files = new Map([...new Set(shardOf.values())].map((shard) => [shard, source.file(shard)]));
+  for (const [shard, file] of files) {
     for (const [name, entry] of await open(file, signal)) {
       if (shardOf.get(name) !== shard)
         throw contradiction(indexFile.name, name, shard, shardOf.get(name) ?? 'no shard');
@@ -72,5 +74,9 @@ function parseWeightMap(name: string, value: JsonValue | undefined): Map<string,
 
 function contradiction(name: string, tensor: string, given: string, expected: string): CheckpointError {
   const fix = 'get all files of one revision of the checkpoint';
-  return new CheckpointError(`${name}: tensor ${tensor} is not where the index says`, { given, expected, fix });
+  return new CheckpointError(`${name}: tensor ${shown(tensor)} is not where the index says`, {
+    given: shown(given),
+    expected: shown(expected),
+    fix,
+  });
 }

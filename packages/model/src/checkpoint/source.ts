@@ -2,6 +2,7 @@ import { ArgumentError, CheckpointError } from '@mamba2/core';
 import { diskFile, kindOfPath } from './disk-file.js';
 import { blobFile, bytesFile, type RandomAccessFile } from './file.js';
 import { httpFile } from './http-file.js';
+import { quoted, shown } from './shown.js';
 
 /** Where one file of a set is: an address, its content, or (Node) a local path. */
 export type FileLocation = URL | Blob | Uint8Array | string;
@@ -94,7 +95,7 @@ async function urlFolder(url: URL, lifetime: AbortSignal): Promise<Folder> {
     file.search = base.search;
     return file;
   };
-  return { name: base.origin + base.pathname, file: (path) => httpFile(path, resolve(path), lifetime) };
+  return { name: base.origin + base.pathname, file: (path) => httpFile(shown(path), resolve(path), lifetime) };
 }
 
 async function diskFolder(folder: string | URL): Promise<Folder> {
@@ -109,7 +110,7 @@ async function diskFolder(folder: string | URL): Promise<Folder> {
   const base = folder instanceof URL ? new URL(folder.href.replace(/\/*$/, '/')) : folder.replace(/\/+$/, '');
   return {
     name,
-    file: (path) => diskFile(path, base instanceof URL ? new URL(encodePath(path), base) : `${base}/${path}`),
+    file: (path) => diskFile(shown(path), base instanceof URL ? new URL(encodePath(path), base) : `${base}/${path}`),
   };
 }
 
@@ -118,12 +119,13 @@ function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal): Folder 
     name,
     file(path) {
       const location = Object.hasOwn(files, path) ? files[path] : undefined;
-      if (location === undefined) return missingFile(path);
-      if (location instanceof Uint8Array) return bytesFile(path, location);
-      if (location instanceof Blob) return blobFile(path, location);
-      if (typeof location === 'string' && !hasScheme(location)) return diskFile(path, location);
+      const label = shown(path);
+      if (location === undefined) return missingFile(label);
+      if (location instanceof Uint8Array) return bytesFile(label, location);
+      if (location instanceof Blob) return blobFile(label, location);
+      if (typeof location === 'string' && !hasScheme(location)) return diskFile(label, location);
       const url = new URL(location);
-      return url.protocol === 'file:' ? diskFile(path, url) : httpFile(path, url, lifetime);
+      return url.protocol === 'file:' ? diskFile(label, url) : httpFile(label, url, lifetime);
     },
   };
 }
@@ -135,7 +137,7 @@ function fileListFolder(list: ArrayLike<File>): Folder {
     const [root, ...inside] = (file.webkitRelativePath || '').split('/');
     const path = root && inside.length > 0 ? inside.join('/') : file.name;
     if (files.has(path)) {
-      throw new CheckpointError(`two of the chosen files are called ${path}`, {
+      throw new CheckpointError(`two of the chosen files are called ${shown(path)}`, {
         fix: "choose one checkpoint's files only",
       });
     }
@@ -146,7 +148,7 @@ function fileListFolder(list: ArrayLike<File>): Folder {
     name: 'the chosen files',
     file(path) {
       const file = files.get(path);
-      return file ? blobFile(path, file) : missingFile(path);
+      return file ? blobFile(shown(path), file) : missingFile(shown(path));
     },
   };
 }
@@ -167,7 +169,7 @@ function insidePath(source: string, path: string): string {
   const odd = path.includes('\\') || path.includes('\0') || /^[a-z]:/i.test(path) || path.length > 1024;
   if (!odd && segments.every((segment) => segment !== '' && segment !== '.' && segment !== '..')) return path;
   throw new CheckpointError(`${source}: a path leads out of the folder`, {
-    given: JSON.stringify(path.slice(0, 200)),
+    given: quoted(path),
     expected: 'a relative path with forward slashes and no ".."',
   });
 }

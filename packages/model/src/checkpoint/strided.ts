@@ -1,5 +1,6 @@
 import { CheckpointError, UnsupportedError } from '@mamba2/core';
 import { expectRange, type RandomAccessFile } from './file.js';
+import { shown } from './shown.js';
 import { byteCount, fileBytesPerElement, type FileDType, sliceFile, type TensorEntry } from './tensor-entry.js';
 
 /** A tensor as a view of a storage, the way torch keeps them. Offsets and strides count elements. */
@@ -25,21 +26,20 @@ export function stridedTensor(view: StridedView): TensorEntry {
   const byteLength = byteCount(shape, bytes);
   const span = byteLength === 0 ? 0 : spanOf(shape, strides);
   if (byteLength === undefined || !(offset + span <= length)) {
-    throw new CheckpointError(`tensor ${name} leaves its storage`, {
+    throw new CheckpointError(`tensor ${shown(name)} leaves its storage`, {
       given: `shape (${shape.join(', ')}), strides (${strides.join(', ')}) from element ${offset}`,
       expected: `at most element ${length}, where ${storage.name} ends`,
       fix: 'get the file again; it is damaged',
     });
   }
-  const base = { name, dtype, shape, byteLength };
   const [start, end] = [offset * bytes, (offset + span) * bytes];
-  const place = `${storage.name}@${start}+${byteLength}`;
+  const base = { name, dtype, shape, byteLength, storage, start };
   if (byteLength === 0 || isRowMajor(shape, strides))
-    return { ...base, place, values: sliceFile(storage, storage.name, start, end) };
+    return { ...base, values: sliceFile(storage, storage.name, start, end) };
 
   refuseOverlap(view);
   const values = gathered({ ...view, bytes, start, end, byteLength });
-  return { ...base, place: `${place}/${strides.join(',')}`, values, scattered: true };
+  return { ...base, values, scattered: true };
 }
 
 /** Elements from the first to the last, of a tensor that isn't empty. */
@@ -63,7 +63,7 @@ function refuseOverlap({ name, shape, strides }: StridedView): void {
   let reach = 0;
   for (const i of axes) {
     if (strides[i]! <= reach) {
-      throw new UnsupportedError(`the elements of tensor ${name} overlap`, {
+      throw new UnsupportedError(`the elements of tensor ${shown(name)} overlap`, {
         given: `shape (${shape.join(', ')}), strides (${strides.join(', ')})`,
         fix: 'save it after .contiguous()',
       });
@@ -84,7 +84,7 @@ function gathered(
       return byteLength;
     },
     async read(from, to, signal) {
-      expectRange(`tensor ${name}`, from, to, byteLength);
+      expectRange(`tensor ${shown(name)}`, from, to, byteLength);
       const source = await storage.read(start, end, signal);
       const out = new Uint8Array(byteLength);
       const index = shape.map(() => 0);

@@ -1,5 +1,6 @@
 import { bytesPerElement, CheckpointError, type DType, type Stored, UnsupportedError } from '@mamba2/core';
 import { allocate, expectRange, type RandomAccessFile } from './file.js';
+import { shown } from './shown.js';
 
 /** Bytes per element of the types that files hold and this library does not compute with. */
 const foreignBytes = {
@@ -30,8 +31,9 @@ export interface TensorEntry {
   readonly shape: readonly number[];
   /** Bytes of its values in row-major order. */
   readonly byteLength: number;
-  /** Tells tensors apart by where they lie: equal places hold the same bytes. */
-  readonly place: string;
+  /** The file or archive entry that holds its bytes, and where they begin. */
+  readonly storage: RandomAccessFile;
+  readonly start: number;
   /** Its values' bytes in row-major order, by ranges. */
   readonly values: RandomAccessFile;
   /** The tensor is cheapest to read in one piece, because its elements lie scattered. */
@@ -54,11 +56,11 @@ export async function loadTensor(
 ): Promise<Stored> {
   const { name, dtype, shape, byteLength, values } = entry;
   if (!isDType(dtype)) {
-    throw new UnsupportedError(`tensor ${name} has element type ${dtype}`, {
+    throw new UnsupportedError(`tensor ${shown(name)} has element type ${dtype}`, {
       expected: Object.keys(bytesPerElement).join(', '),
     });
   }
-  const bytes = allocate(`tensor ${name}`, byteLength);
+  const bytes = allocate(`tensor ${shown(name)}`, byteLength);
   const step = entry.scattered ? byteLength : pieceBytes;
   for (let at = 0; at < byteLength; at += step) {
     signal?.throwIfAborted();
@@ -67,6 +69,12 @@ export async function loadTensor(
     onBytes?.(piece.byteLength);
   }
   return { dtype, shape, bytes };
+}
+
+/** Two names for the same bytes of the same file. */
+export function isSamePlace(a: TensorEntry, b: TensorEntry): boolean {
+  const scattered = a.scattered === true || b.scattered === true;
+  return !scattered && a.storage === b.storage && a.start === b.start && a.byteLength === b.byteLength;
 }
 
 export function isDType(dtype: FileDType): dtype is DType {

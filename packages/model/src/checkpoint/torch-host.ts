@@ -1,6 +1,7 @@
 import { CheckpointError } from '@mamba2/core';
 import type { PickleHost } from './pickle.js';
 import { describePickle, PickleDict, PickleObject, PickleTuple, type PickleValue, unsafeFix } from './pickle-values.js';
+import { quoted, shown } from './shown.js';
 import type { FileDType } from './tensor-entry.js';
 
 /** A callable that state dicts name. */
@@ -66,10 +67,7 @@ export class StateDictHost implements PickleHost {
     const full = `${module}.${name}`;
     if (module === 'torch' && Object.hasOwn(storageTypes, name)) return new StorageType(full, storageTypes[name]!);
     if (full === orderedDict || full === rebuildTensor || full === rebuildParameter) return new Callable(full);
-    throw this.error(
-      `asks for ${JSON.stringify(full.slice(0, 200))}`,
-      'nothing but tensors, which need no other function',
-    );
+    throw this.error(`asks for ${quoted(full)}`, 'nothing but tensors, which need no other function');
   }
 
   call(callable: PickleValue, args: readonly PickleValue[]): PickleValue {
@@ -97,7 +95,7 @@ export class StateDictHost implements PickleHost {
     }
     const storage = this.storages.get(key) ?? new Storage(key, type.dtype, length);
     if (storage.dtype !== type.dtype || storage.length !== length)
-      throw this.error(`describes storage ${key} in two ways`, 'one');
+      throw this.error(`describes storage ${shown(key)} in two ways`, 'one');
     this.storages.set(key, storage);
     return storage;
   }

@@ -2,6 +2,7 @@ import { CheckpointError, UnsupportedError } from '@mamba2/core';
 import { decodeUtf8, type RandomAccessFile, readWhole, refuseGitLfsPointer } from './file.js';
 import { unpickle } from './pickle.js';
 import { describePickle, PickleDict, type PickleValue, unsafeFix } from './pickle-values.js';
+import { shown } from './shown.js';
 import { stridedTensor } from './strided.js';
 import { expectSize, fileBytesPerElement, type TensorEntry } from './tensor-entry.js';
 import { StateDictHost, TorchTensor } from './torch-host.js';
@@ -61,7 +62,7 @@ async function tensorEntry(
   const data = archive.get(`${root}data/${storage.key}`);
   if (!data)
     throw new CheckpointError(
-      `${fileName}: tensor ${name} lies in storage ${storage.key.slice(0, 60)}, which is missing`,
+      `${fileName}: tensor ${shown(name)} lies in storage ${shown(storage.key)}, which is missing`,
     );
   const [size, expected] = [await data.size(signal), storage.length * fileBytesPerElement[storage.dtype]];
   if (size !== expected) {
@@ -101,7 +102,7 @@ async function expectLittleEndian(
   const order = file && size > 0 && size < 16 ? decodeUtf8(file.name, await file.read(0, size, signal)) : undefined;
   if (!file || order === 'little') return;
   throw new UnsupportedError(`${name} was saved in an unknown byte order`, {
-    given: order ?? `${size} bytes`,
+    given: order === undefined ? `${size} bytes` : shown(order),
     expected: 'little',
     fix: 'save it on a little-endian machine',
   });

@@ -1,5 +1,6 @@
 import { CheckpointError, type ErrorDetails, UnsupportedError } from '@mamba2/core';
 import { decodeUtf8, type RandomAccessFile } from './file.js';
+import { shown } from './shown.js';
 
 /** The longest directory that is read: some 400,000 entries. */
 const directoryLimit = 32 << 20;
@@ -139,11 +140,14 @@ function parseEntry(archive: string, view: DataView, at: number, rawName: Uint8A
   const name = decodeUtf8(`a name in ${archive}`, rawName);
   const method = view.getUint16(at + 10, true);
   if (isEncrypted(view.getUint16(at + 8, true))) {
-    throw new UnsupportedError(`${archive}: entry ${name} is encrypted`, { fix: 'store it in the clear' });
+    throw new UnsupportedError(`${archive}: entry ${shown(name)} is encrypted`, { fix: 'store it in the clear' });
   }
   if (method !== 0) {
     const expected = 'stored entries (method 0), as torch.save writes them';
-    throw new UnsupportedError(`${archive}: entry ${name} is compressed`, { given: `method ${method}`, expected });
+    throw new UnsupportedError(`${archive}: entry ${shown(name)} is compressed`, {
+      given: `method ${method}`,
+      expected,
+    });
   }
   if (view.getUint16(at + 34, true) !== 0) throw splitArchive(archive);
   // Fields that are full stand in the ZIP64 extra field instead, in this order.
@@ -153,10 +157,10 @@ function parseEntry(archive: string, view: DataView, at: number, rawName: Uint8A
     return narrow === 0xffffffff ? wide.shift() : narrow;
   });
   if (size === undefined || stored === undefined || start === undefined)
-    throw damagedZip(archive, `entry ${name} has no usable size or place`);
+    throw damagedZip(archive, `entry ${shown(name)} has no usable size or place`);
   if (size !== stored) {
     const given = `${stored} bytes stored, ${size} bytes long`;
-    throw damagedZip(archive, `entry ${name} has two sizes though it is not compressed`, { given });
+    throw damagedZip(archive, `entry ${shown(name)} has two sizes though it is not compressed`, { given });
   }
   return { name, rawName, crc: view.getUint32(at + 16, true), size, start };
 }

@@ -1,5 +1,6 @@
 import { crc32 } from './crc32.js';
 import { expectRange, type RandomAccessFile } from './file.js';
+import { shown } from './shown.js';
 import { expectSize } from './tensor-entry.js';
 import { damagedZip, isEncrypted, readDirectory, viewOf, type ZipEntry } from './zip-directory.js';
 
@@ -16,7 +17,7 @@ export async function openZip(archive: RandomAccessFile, signal?: AbortSignal): 
   for (const [i, entry] of entries.entries()) {
     const limit = entries[i + 1]?.start ?? end;
     if (entry.start + headerBytes(entry) + entry.size > limit) throw overlap(archive.name, entry, limit);
-    if (files.has(entry.name)) throw damagedZip(archive.name, `entry ${entry.name} is there twice`);
+    if (files.has(entry.name)) throw damagedZip(archive.name, `entry ${shown(entry.name)} is there twice`);
     files.set(entry.name, entryFile(archive, entry, limit));
   }
   return files;
@@ -30,7 +31,7 @@ const near = 65_536;
 
 /** @param limit where the entry must have ended: the next one begins, or the directory */
 function entryFile(archive: RandomAccessFile, entry: ZipEntry, limit: number): RandomAccessFile {
-  const name = `${archive.name}, entry ${entry.name}`;
+  const name = `${archive.name}, entry ${shown(entry.name)}`;
   const verify = checksum(archive.name, entry);
   let dataStart: number | undefined;
 
@@ -77,7 +78,7 @@ function checksum(
     checked += bytes.length;
     crc = crc32(bytes, crc);
     if (checked < size || crc === expected) return;
-    throw damagedZip(archive, `entry ${name} is damaged: its checksum is wrong`, {
+    throw damagedZip(archive, `entry ${shown(name)} is damaged: its checksum is wrong`, {
       given: hex(crc),
       expected: hex(expected),
     });
@@ -92,7 +93,7 @@ function localHeaderLength(archive: string, entry: ZipEntry, bytes: Uint8Array):
     view.getUint32(0, true) === 0x04034b50 &&
     nameLength === entry.rawName.length &&
     entry.rawName.every((byte, i) => bytes[30 + i] === byte);
-  if (!isHere) throw damagedZip(archive, `entry ${entry.name} is not where the directory says`);
+  if (!isHere) throw damagedZip(archive, `entry ${shown(entry.name)} is not where the directory says`);
 
   const [flags, method] = [view.getUint16(6, true), view.getUint16(8, true)];
   // With bit 3 the sizes and the checksum follow the data, and stand here as zeros.
@@ -100,7 +101,10 @@ function localHeaderLength(archive: string, entry: ZipEntry, bytes: Uint8Array):
   const [crc, ...sizes] = [14, 18, 22].map((offset) => view.getUint32(offset, true)) as [number, number, number];
   const sizesAgree = sizes.every((size) => size === entry.size || size === 0xffffffff || isLater(size));
   if (method !== 0 || isEncrypted(flags) || !sizesAgree || !(crc === entry.crc || isLater(crc))) {
-    throw damagedZip(archive, `entry ${entry.name} is described differently by the directory and by its own header`);
+    throw damagedZip(
+      archive,
+      `entry ${shown(entry.name)} is described differently by the directory and by its own header`,
+    );
   }
   return 30 + nameLength + view.getUint16(28, true);
 }
@@ -112,5 +116,5 @@ const hex = (n: number) => `0x${n.toString(16).padStart(8, '0')}`;
 
 function overlap(archive: string, { name, start, size }: ZipEntry, limit: number) {
   const details = { given: `${size} bytes from byte ${start}`, expected: `an end before byte ${limit}` };
-  return damagedZip(archive, `entry ${name} overlaps what follows it`, details);
+  return damagedZip(archive, `entry ${shown(name)} overlaps what follows it`, details);
 }
