@@ -46,7 +46,8 @@ export function randomModel(sizes: Sizes): RandomModel {
   // A sum of uniform numbers is near enough to a normal one.
   const random = (count: number, deviation: number) =>
     Float32Array.from({ length: count }, () => (next() + next() + next() - 1.5) * 2 * deviation);
-  const around = (count: number, from: number, to: number) => Float32Array.from({ length: count }, () => from + (to - from) * next());
+  const around = (count: number, from: number, to: number) =>
+    Float32Array.from({ length: count }, () => from + (to - from) * next());
   return {
     ...sizes,
     dInner,

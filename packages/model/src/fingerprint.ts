@@ -19,7 +19,7 @@ export async function fingerprint({ config, tensors }: Checkpoint, signal?: Abor
 }
 
 /** FNV-1a with 64 bits, in 16-bit limbs; prime 2⁴⁰ + 0x1b3. */
-class Fnv64 {
+export class Fnv64 {
   readonly #limbs = [0x2325, 0x8422, 0x9ce4, 0xcbf2] as [number, number, number, number];
 
   add(bytes: Uint8Array): void {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ArgumentError, CheckpointError } from '@mamba2/core';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { goldens } from '../../../fixtures/read.ts';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.js';
 import { readText } from '../src/checkpoint/file.js';
@@ -97,6 +97,21 @@ describe('one checkpoint from everywhere it may lie', () => {
     expect(await contents(await openCheckpoint(new URL(url)))).toEqual(expected);
   });
 
+  test('in a page, where paths are relative to its address and there are no local ones', async () => {
+    const { url, seen } = await server((request, response) => sendFile(request, response, encode('{}')));
+    const builtins = vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined);
+    vi.stubGlobal('location', { href: `${url}demo/index.html` });
+    cleanups.push(
+      () => void vi.unstubAllGlobals(),
+      () => builtins.mockRestore(),
+    );
+    await (await fileOf('../models/tiny')).size();
+    await (await fileOf({ name: 'm', files: { data: '/assets/data.bin' } })).size();
+    expect(seen.map((line) => line.split(' ')[1])).toEqual(['/models/tiny/data', '/assets/data.bin']);
+    vi.unstubAllGlobals();
+    expect(await refusal(openSource('models/tiny'))).toMatch(/^UnsupportedError: there is no file system here/);
+  });
+
   test("one's own source", async () => {
     const own = await openSource(folderOf(model));
     const checkpoint = await openCheckpoint({ ...own, name: 'mine' });
@@ -160,6 +175,8 @@ test.each<[string, unknown]>([
   ['null', null],
   ['a number', 7],
   ['no files', []],
+  ['bytes', new Uint8Array(4)],
+  ['files among other things', [new File([], 'a'), 'b']],
   ['names without files', ['config.json']],
   ['an object', { files: {} }],
   ['a broken URL', 'http://'],

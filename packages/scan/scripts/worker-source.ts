@@ -28,17 +28,13 @@ export async function workerSource(): Promise<string> {
   return [
     '/** The text of scan-worker.ts, made by scripts/worker-source.ts; a test holds them together. */',
     'export const scanWorker =',
-    `  ${quoted(await scriptOf(pathOf('../src/threads/scan-worker.ts')))};`,
+    `  ${quoted(await scriptOf(fileURLToPath(new URL('../src/threads/scan-worker.ts', import.meta.url))))};`,
     '',
   ].join('\n');
 }
 
 /** Where that module lives. */
-export const workerSourcePath = pathOf('../src/threads/worker-source.ts');
-
-function pathOf(relative: string): string {
-  return fileURLToPath(new URL(relative, import.meta.url));
-}
+export const workerSourcePath = fileURLToPath(new URL('../src/threads/worker-source.ts', import.meta.url));
 
 /** As a string literal, with the quotes that need fewer escapes: prettier's choice. */
 function quoted(text: string): string {

@@ -63,12 +63,8 @@ test('chunk counts are whole and at least one', () => {
 });
 
 test('costs of impossible sizes', () => {
-  expect(() => scanCosts('blelloch', -1)).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: scanCosts: l; given: -1; expected: a whole number ≥ 0]`,
-  );
-  expect(() => scanCosts('blelloch', 8, 0)).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: scanCosts: t; given: 0; expected: a whole number ≥ 1]`,
-  );
+  expect(() => scanCosts('blelloch', -1)).toThrow(/scanCosts: l; given: -1/);
+  expect(() => scanCosts('blelloch', 8, 0)).toThrow(/scanCosts: t; given: 0/);
   // @ts-expect-error no such algorithm
   expect(() => scanCosts('bitonic', 8)).toThrowErrorMatchingInlineSnapshot(
     `[ArgumentError: scanCosts: unknown algorithm; given: bitonic; expected: sequential, hillisSteele, blelloch, reduceThenScan]`,
@@ -81,12 +77,8 @@ test('costs of impossible sizes', () => {
 
 test('segment trees: places that are not there', () => {
   const tree = new SegmentTree(sumMonoid, [1, 2, 3]);
-  expect(() => tree.query(2, 1)).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: SegmentTree: start of the range; given: 2; expected: a whole number ≥ 0 and ≤ 1]`,
-  );
-  expect(() => tree.query(0, 4)).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: SegmentTree: end of the range; given: 4; expected: a whole number ≥ 0 and ≤ 3]`,
-  );
+  expect(() => tree.query(2, 1)).toThrow(/start of the range; given: 2/);
+  expect(() => tree.query(0, 4)).toThrow(/end of the range; given: 4/);
   expect(() => tree.update(3, 0)).toThrow(ArgumentError);
   expect(() => tree.at(-1)).toThrow(ArgumentError);
   expect(() => tree.node(0)).toThrow(ArgumentError);
@@ -126,7 +118,7 @@ test('maps applied to states of another size', () => {
     `[ShapeError: applyAffine: h; given: 3 numbers; expected: 2]`,
   );
   expect(() => applyAffine({ a: [1, 1, 1], b: [0, 0] }, [1, 2])).toThrowErrorMatchingInlineSnapshot(
-    `[ShapeError: applyAffine: a; given: 3 numbers; expected: 4]`,
+    `[ShapeError: applyAffine: a; given: 3 numbers; expected: 1, 2 (a diagonal) or 4 (a matrix), as b has 2]`,
   );
   // @ts-expect-error a vector for a number
   expect(() => applyAffine(scalarAffine.identity, [1])).toThrow(ShapeError);

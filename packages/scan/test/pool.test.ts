@@ -123,9 +123,7 @@ describe('failures', () => {
     );
     // @ts-expect-error inherited, not a task
     await expect(pool.run('toString', undefined)).rejects.toThrow(/no such task/);
-    await expect(pool.run('whoAmI', undefined, { lanes: 3 })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: run: lanes; given: 3; expected: a whole number ≥ 1 and ≤ 2]`,
-    );
+    await expect(pool.run('whoAmI', undefined, { lanes: 3 })).rejects.toThrow(/run: lanes; given: 3/);
     // @ts-expect-error a typo
     await expect(pool.run('whoAmI', undefined, { lane: 1 })).rejects.toThrow(/no option "lane"/);
     const uncloneable = { lane: 0, when: 'at once' as const, closure: () => 0 };
@@ -139,9 +137,7 @@ describe('failures', () => {
     await expect(workerPool({ threads: 2, tasks: { source: 'throw new Error("broken")', tasks } })).rejects.toThrow(
       /broken/,
     );
-    await expect(workerPool({ threads: 0 })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: workerPool: threads; given: 0; expected: a whole number ≥ 1 and ≤ 256]`,
-    );
+    await expect(workerPool({ threads: 0 })).rejects.toThrow(/workerPool: threads; given: 0/);
     await expect(workerPool({ threads: 1.5 })).rejects.toThrow(/threads/);
     // @ts-expect-error a typo
     await expect(workerPool({ thread: 1 })).rejects.toThrow(/no option "thread"/);
@@ -196,14 +192,9 @@ describe('where there are no threads', () => {
 
   test('workers that the page forbids', async () => {
     vi.stubGlobal('process', { ...process, getBuiltinModule: undefined });
-    vi.stubGlobal(
-      'Worker',
-      class {
-        constructor() {
-          throw new Error('Refused by the content security policy');
-        }
-      },
-    );
+    vi.stubGlobal('Worker', function Worker() {
+      throw new Error('Refused by the content security policy');
+    });
     const pool = await workerPool({ threads: 2 });
     pools.push(pool);
     expect(pool.describe().why).toMatchInlineSnapshot(

@@ -178,16 +178,10 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
 
   test('refuses shapes that disagree', async () => {
     const input = problem({ b: 1, l: 6, d: 2, n: 2, seed: 1 });
-    await expect(async () =>
-      form({ ...input, B: hostTensor(new Float64Array(15), [1, 5, 3]) }),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: B has the wrong shape; given: (1, 5, 3); expected: (b=1, l=6, n=2)]`,
+    await expect(async () => form({ ...input, B: hostTensor(new Float64Array(15), [1, 5, 3]) })).rejects.toThrow(
+      /B has the wrong shape; given: \(1, 5, 3\)/,
     );
-    await expect(async () =>
-      form({ ...input, lengths: hostTensor([7], [1]) }),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: lengths; given: 7; expected: a whole number ≥ 0 and ≤ 6]`,
-    );
+    await expect(async () => form({ ...input, lengths: hostTensor([7], [1]) })).rejects.toThrow(/lengths; given: 7/);
     const empty = problem({ b: 1, l: 0, d: 2, n: 2, seed: 1 });
     await expect(async () => form(empty)).rejects.toThrow(/expected: l ≥ 1/);
     // @ts-expect-error a typo

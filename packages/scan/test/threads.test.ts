@@ -75,15 +75,23 @@ describe.each([1, 2, 3])('on %i lanes', (lanes) => {
     expect(relativeError(h, linearRecurrence(a, b, 0.5)).error).toBeLessThan(1e-7);
   });
 
-  test('reports what each lane did: 2t/(t + 1) of the work when steps are shared, all of it once when channels are', async () => {
+  test('reports what each lane did: all but the first chunk and the last twice when steps are shared, all once when channels are', async () => {
     const l = 1200;
     let work: readonly LaneWork[] = [];
     const report = (lane: readonly LaneWork[]): void => void (work = lane);
     const total = (): number => work.reduce((sum, lane) => sum + lane.elements, 0);
 
-    await threadedPrefixSum(pool, new Float64Array(l), { lanes, report });
+    // Here all chunks are equal: of t + 1 of them t − 1 are gone over twice.
+    const three = [new Float64Array(l), new Float64Array(3 * l), new Float64Array(3)] as const;
+    await threadedRecurrence(pool, ...three, { lanes, report, split: 'steps' });
     expect(work.length).toBe(lanes);
-    expect(total()).toBe((2 * l * lanes) / (lanes + 1));
+    expect(total()).toBe((3 * l * 2 * lanes) / (lanes + 1));
+    expect(work.every(({ passes }) => passes.length === 2)).toBe(true);
+
+    // Here the first is shorter, for what is only reduced costs less.
+    await threadedPrefixSum(pool, new Float64Array(l), { lanes, report });
+    expect(total()).toBeGreaterThanOrEqual(lanes === 1 ? l : (2 * l * lanes) / (lanes + 1));
+    expect(total()).toBeLessThan(2 * l);
 
     await threadedRecurrence(pool, new Float64Array(l), new Float64Array(l * 24), new Float64Array(24), {
       lanes,
@@ -105,6 +113,23 @@ test('arrays on the pool’s memory are used in place, results are on it', async
   expect([...x]).toEqual([1, 2, 3, 4]);
 });
 
+test('the result goes where it is told to, also into the input', async () => {
+  const [x, out] = [new Float64Array(pool.allocate(48)), new Float64Array(pool.allocate(48))];
+  x.set([1, 2, 3, 4, 5, 6]);
+  expect(await threadedPrefixSum(pool, x, { out })).toBe(out);
+  expect([...out]).toEqual([1, 3, 6, 10, 15, 21]);
+  await threadedPrefixSum(pool, x, { out: x, exclusive: true });
+  expect([...x]).toEqual([0, 1, 3, 6, 10, 15]);
+  await threadedRecurrence(pool, [2, 2, 2, 2, 2, 2], x, 0, { out: x, split: 'steps' });
+  expect([...x]).toEqual([0, 1, 5, 16, 42, 99]);
+  await expect(threadedPrefixSum(pool, x, { out: out.subarray(1) })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: out; given: 5 numbers; expected: 6]`,
+  );
+  await expect(threadedPrefixSum(pool, x, { out: new Float64Array(6) })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: out lies where the workers do not see it; expected: memory from pool.allocate(bytes)]`,
+  );
+});
+
 test('extreme decays stay finite on every lane', async () => {
   for (const rate of [1e-5, 60]) {
     const a = new Float64Array(3000).fill(Math.exp(-rate));
@@ -116,9 +141,7 @@ test('extreme decays stay finite on every lane', async () => {
 });
 
 test('bad input is refused before anything runs', async () => {
-  await expect(threadedPrefixSum(pool, [1], { lanes: 4 })).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: lanes; given: 4; expected: a whole number ≥ 1 and ≤ 3]`,
-  );
+  await expect(threadedPrefixSum(pool, [1], { lanes: 4 })).rejects.toThrow(/lanes; given: 4/);
   await expect(threadedPrefixSum(pool, [1], { lanes: 0 })).rejects.toThrow(/lanes/);
   // @ts-expect-error a typo
   await expect(threadedPrefixSum(pool, [1], { inclusive: true })).rejects.toThrow(/no option "inclusive"/);

@@ -2,7 +2,10 @@ import type { BackendDescription } from '@mamba2/core';
 import type { PoolDevice } from './device/pool-device.js';
 
 /** What runs where, and why. */
-export function describeBackend(device: PoolDevice, simd: { relaxed: boolean; available: boolean }): BackendDescription {
+export function describeBackend(
+  device: PoolDevice,
+  simd: { relaxed: boolean; available: boolean },
+): BackendDescription {
   const { threads, runsOn, why } = device.describe();
   const lanes = simd.relaxed ? 'relaxed SIMD' : 'SIMD';
   const whySimd = simd.relaxed
@@ -20,7 +23,10 @@ export function describeBackend(device: PoolDevice, simd: { relaxed: boolean; av
       linear: all('packed product; one row: a product by vectors', 'weights are read once, as they are stored'),
       rmsNorm: rows,
       causalConv1d: all('by channels', 'channels lie side by side'),
-      ssd: all('chunks of 64; below 8 positions step by step', 'chunks are matrix products, a step costs the same at every position'),
+      ssd: all(
+        'chunks of 64; below 8 positions step by step',
+        'chunks are matrix products, a step costs the same at every position',
+      ),
       selectiveScan: all('by channels, step by step', 'every channel has a decay of its own'),
       siluGate: rows,
       add: rows,

@@ -88,9 +88,13 @@ export function weightOperations(memory: Memory) {
   }
 
   /** Checks that a weight is this backend's and alive. @throws DeviceError */
-  function fieldsOf(what: string, { storage, parts, shape: [m, k] }: Weight<Block> & { storage?: Format }): WeightFields {
+  function fieldsOf(
+    what: string,
+    { storage, parts, shape: [m, k] }: Weight<Block> & { storage?: Format },
+  ): WeightFields {
     const [numbers, scales] = parts as readonly CpuTensor[];
-    if (!numbers || !storage) throw new DeviceError(`${what} is not a weight of this backend`, { fix: 'make it with weight()' });
+    if (!numbers || !storage)
+      throw new DeviceError(`${what} is not a weight of this backend`, { fix: 'make it with weight()' });
     for (const part of parts) memory.use(what, { ...part, dtype: 'f32' }, 'f32');
     return { weight: numbers.data.address, scales: scales?.data.address ?? 0, format: formats[storage], m, k };
   }

@@ -4,5 +4,10 @@ import { wasm } from '../src/index.js';
 
 // f32 arithmetic: a sum of k products loses about √k · 6e-8.
 describe.each([1, 2])('%i threads', (threads) => {
-  backendSuite({ name: `wasm, ${threads} threads`, make: () => wasm({ threads, relaxedSimd: false }), tolerance: 1e-5, q: 64 });
+  backendSuite({
+    name: `wasm, ${threads} threads`,
+    make: () => wasm({ threads, relaxedSimd: false }),
+    tolerance: 1e-5,
+    q: 64,
+  });
 });

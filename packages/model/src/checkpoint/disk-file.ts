@@ -6,11 +6,20 @@ type FileSystem = typeof import('node:fs/promises');
 /**
  * Node's file system. It comes from the running process, not from an import: bundlers for browsers stop at `node:` specifiers even where the
  * code never runs.
- * @throws UnsupportedError where there is none
  */
-function fileSystem(): FileSystem {
+function findFileSystem(): FileSystem | undefined {
   const process = (globalThis as { process?: { getBuiltinModule?: (id: string) => FileSystem | undefined } }).process;
-  const fs = process?.getBuiltinModule?.('node:fs/promises');
+  return process?.getBuiltinModule?.('node:fs/promises');
+}
+
+/** Whether local paths mean anything here. */
+export function hasFileSystem(): boolean {
+  return findFileSystem() !== undefined;
+}
+
+/** @throws UnsupportedError where there is none */
+function fileSystem(): FileSystem {
+  const fs = findFileSystem();
   if (fs) return fs;
   throw new UnsupportedError('there is no file system here to read a local path from', {
     fix: 'give a URL, or File objects from a file picker; in Node, use 20.16 or later',

@@ -1,5 +1,5 @@
 import { ArgumentError, CheckpointError } from '@mamba2/core';
-import { diskFile, kindOfPath } from './disk-file.js';
+import { diskFile, hasFileSystem, kindOfPath } from './disk-file.js';
 import { blobFile, bytesFile, type RandomAccessFile } from './file.js';
 import { httpFile } from './http-file.js';
 import { quoted, shown } from './shown.js';
@@ -60,7 +60,8 @@ async function openFolder(input: Exclude<SourceInput, Source>, lifetime: AbortSi
   if (input instanceof URL) return urlFolder(input, lifetime);
   if (typeof input === 'string') {
     if (input === '') throw new ArgumentError('the path of a checkpoint is empty', { expected: sourceKinds });
-    return hasScheme(input) ? urlFolder(parseUrl(input), lifetime) : diskFolder(input);
+    const place = locate(input);
+    return place instanceof URL ? urlFolder(place, lifetime) : diskFolder(place);
   }
   if (isFileSet(input)) return fileSetFolder(input, lifetime);
   if (isFileList(input)) return fileListFolder(input);
@@ -72,14 +73,17 @@ async function openFolder(input: Exclude<SourceInput, Source>, lifetime: AbortSi
 
 const sourceKinds = "a folder's path, a URL, File objects, or { name, files }";
 
-/** `https://…`, `file:///…`; one letter and a colon is a Windows drive. */
-function hasScheme(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]+:/i.test(text);
+/** Text as a URL, or as a local path. Where there is no file system, as in a page, a path is relative to the page's address. */
+function locate(text: string): URL | string {
+  // `https://…`, `file:///…`; one letter and a colon is a Windows drive.
+  if (/^[a-z][a-z0-9+.-]+:/i.test(text)) return parseUrl(text);
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  return hasFileSystem() || page === undefined ? text : parseUrl(text, page);
 }
 
-function parseUrl(text: string): URL {
+function parseUrl(text: string, base?: string): URL {
   try {
-    return new URL(text);
+    return new URL(text, base);
   } catch (cause) {
     throw new ArgumentError('not a valid URL', { given: text.slice(0, 200), cause });
   }
@@ -123,9 +127,9 @@ function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal): Folder 
       if (location === undefined) return missingFile(label);
       if (location instanceof Uint8Array) return bytesFile(label, location);
       if (location instanceof Blob) return blobFile(label, location);
-      if (typeof location === 'string' && !hasScheme(location)) return diskFile(label, location);
-      const url = new URL(location);
-      return url.protocol === 'file:' ? diskFile(label, url) : httpFile(label, url, lifetime);
+      const place = typeof location === 'string' ? locate(location) : location;
+      if (typeof place === 'string' || place.protocol === 'file:') return diskFile(label, place);
+      return httpFile(label, place, lifetime);
     },
   };
 }
@@ -134,6 +138,8 @@ function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal): Folder 
 function fileListFolder(list: ArrayLike<File>): Folder {
   const files = new Map<string, File>();
   for (const file of Array.from(list)) {
+    if (!(file instanceof Blob))
+      throw new ArgumentError('not all of the chosen things are files', { given: typeof file });
     const [root, ...inside] = (file.webkitRelativePath || '').split('/');
     const path = root && inside.length > 0 ? inside.join('/') : file.name;
     if (files.has(path)) {
@@ -186,6 +192,6 @@ function isFileSet(input: object | null): input is FileSet {
 }
 
 function isFileList(input: object | null): input is ArrayLike<File> {
-  const length = (input as Partial<ArrayLike<File>> | null)?.length;
-  return typeof length === 'number' && Array.from(input as ArrayLike<File>).every((file) => file instanceof Blob);
+  const { length, 0: first } = (input ?? {}) as Partial<ArrayLike<File>>;
+  return length === 0 || (typeof length === 'number' && first instanceof Blob);
 }

@@ -1,6 +1,13 @@
 /** The numeric scans on a pool's threads. */
 
-import { ArgumentError, type SelectiveScanInput, expectNumber, refuseUnknown, tensorOf } from '@mamba2/core';
+import {
+  ArgumentError,
+  type SelectiveScanInput,
+  ShapeError,
+  expectNumber,
+  refuseUnknown,
+  tensorOf,
+} from '@mamba2/core';
 
 import { checkRecurrence, stateOf } from '../linear-recurrence.js';
 import type { Vector } from '../monoids/affine.js';
@@ -19,11 +26,23 @@ export interface ThreadedOptions {
   report?: (work: readonly LaneWork[]) => void;
 }
 
+/** Options of the scans that return one array. */
+export interface ThreadedArrayOptions extends ThreadedOptions {
+  /** Runs from the last step to the first. False by default. */
+  reverse?: boolean;
+  /**
+   * Where the result goes: as long as it, on memory from `pool.allocate`; the input itself will do. New memory by default, which at first touch
+   * can cost more than the scan.
+   */
+  out?: Float64Array | Float32Array;
+}
+
 const known = ['lanes', 'signal', 'report'] as const;
+const knownOfArrays = [...known, 'reverse', 'out'] as const;
 
 /**
- * Prefix sums by reduce-then-scan on t lanes, `y_t = x_0 + … + x_t`, added up in float64 in an order that depends on t. Work about `2l·t/(t + 1)`,
- * depth `2l/(t + 1)`: up to (t + 1)/2 times as fast as one lane, more where reducing is cheaper than scanning.
+ * Prefix sums by reduce-then-scan on t lanes, `y_t = x_0 + … + x_t`, added up in float64 in an order that depends on t. Work up to 2l, depth about
+ * `2l/(t + 1)`: up to (t + ρ)/(1 + ρ) times as fast as one lane if reducing an element costs ρ times what scanning it does (here about ⅓).
  * @param x l numbers; a typed array on memory from `pool.allocate` is used in place, others are copied first
  * @returns (l) float32 for a Float32Array, float64 otherwise, on shared memory (`slice()` makes an ordinary copy)
  * @throws ArgumentError for unknown options; otherwise as `WorkerPool.run`
@@ -31,12 +50,12 @@ const known = ['lanes', 'signal', 'report'] as const;
 export async function threadedPrefixSum(
   pool: WorkerPool<ScanTasks>,
   x: Vector,
-  options: ThreadedOptions & { exclusive?: boolean; reverse?: boolean } = {},
+  options: ThreadedArrayOptions & { exclusive?: boolean } = {},
 ): Promise<Float64Array | Float32Array> {
-  refuseUnknown('threadedPrefixSum', options, [...known, 'exclusive', 'reverse']);
+  refuseUnknown('threadedPrefixSum', options, [...knownOfArrays, 'exclusive']);
   const { exclusive = false, reverse = false } = options;
   const lanes = lanesOf(pool, options);
-  const y = emptyLike(pool, x);
+  const y = outOf(pool, x, options.out);
   const args = { x: visible(pool, x), y, totals: floats(pool, lanes), exclusive, reverse };
   const work = await pool.run('prefixSum', args, { lanes, signal: options.signal });
   options.report?.(work);
@@ -45,11 +64,12 @@ export async function threadedPrefixSum(
 
 /**
  * `linearRecurrence` on t lanes. Channels are independent, so where there are enough of them (8 a lane, a cache line) lanes share them and
- * nothing is done twice. Otherwise lanes share the steps, by reduce-then-scan of the affine maps, at up to (t + 1)/2 times the speed of one.
+ * nothing is done twice. Otherwise lanes share the steps, by reduce-then-scan of the affine maps, at up to (t + ρ)/(1 + ρ) times the speed of
+ * one, ρ about ½ for one channel and 1 for many.
  * @param a decays: (l, d), or (l) for one number that all channels share; finite
  * @param b inputs: (l, d); typed arrays on memory from `pool.allocate` are used in place, others are copied first
  * @param h0 the state before: d numbers, or one number for d = 1; 0 by default
- * @param options `reverse` runs from the last step to the first; `split` decides what lanes share
+ * @param options `split` decides what lanes share
  * @returns h (l, d), float32 if b is, float64 otherwise, on shared memory; states are carried in float64
  * @throws ShapeError when lengths don't fit; ArgumentError for a decay that is not finite or unknown options; otherwise as `WorkerPool.run`
  * @example
@@ -65,12 +85,12 @@ export async function threadedRecurrence(
   a: Vector,
   b: Vector,
   h0: number | Vector = 0,
-  options: ThreadedOptions & { reverse?: boolean; split?: 'steps' | 'channels' } = {},
+  options: ThreadedArrayOptions & { split?: 'steps' | 'channels' } = {},
 ): Promise<Float64Array | Float32Array> {
-  refuseUnknown('threadedRecurrence', options, [...known, 'reverse', 'split']);
+  refuseUnknown('threadedRecurrence', options, [...knownOfArrays, 'split']);
   const { d, shared } = checkRecurrence(a, b, h0);
   const lanes = lanesOf(pool, options);
-  const h = emptyLike(pool, b);
+  const h = outOf(pool, b, options.out);
   const args = {
     a: visible(pool, a),
     b: visible(pool, b),
@@ -137,6 +157,14 @@ function floats(pool: WorkerPool<ScanTasks>, size: number): Float64Array {
 /** Zeros of a vector's kind and length that every lane sees. */
 function emptyLike(pool: WorkerPool<ScanTasks>, x: Vector): Float64Array | Float32Array {
   return x instanceof Float32Array ? new Float32Array(pool.allocate(4 * x.length)) : floats(pool, x.length);
+}
+
+/** Where a result as long as `x` goes. @throws ShapeError, ArgumentError when it can't go there */
+function outOf(pool: WorkerPool<ScanTasks>, x: Vector, out?: Float64Array | Float32Array): Float64Array | Float32Array {
+  if (!out) return emptyLike(pool, x);
+  if (out.length !== x.length) throw new ShapeError('out', { given: `${out.length} numbers`, expected: `${x.length}` });
+  if (pool.sees(out.buffer)) return out;
+  throw new ArgumentError('out lies where the workers do not see it', { expected: 'memory from pool.allocate(bytes)' });
 }
 
 /** The vector where every lane sees it: itself if it lies there, a copy otherwise. */

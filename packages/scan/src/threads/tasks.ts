@@ -4,7 +4,8 @@
  *
  * t lanes cut the sequence into t + 1 chunks. First pass: lane 0 scans chunk 0, whose left state is known, while lane i reduces chunk i.
  * Second pass: lane i scans chunk i + 1 from the product of all before it. The last chunk is never reduced; one lane does just the
- * sequential scan.
+ * sequential scan. Where reducing an element costs ρ times what scanning it does, chunk 0 is ρ times as long as the others, so that lane 0
+ * is not what the rest waits for, and t lanes are up to (t + ρ)/(1 + ρ) times as fast as one.
  */
 
 import { silu, softplus } from '@mamba2/core';
@@ -15,8 +16,8 @@ import type { Lane } from './lane.js';
 export interface LaneWork {
   /** Elements (steps × channels) it went over, in both passes. */
   readonly elements: number;
-  /** How long it computed, without its waits at the barrier. */
-  readonly milliseconds: number;
+  /** How long it computed in each pass, in milliseconds; waits at the barrier are left out. */
+  readonly passes: readonly number[];
 }
 
 /** Numbers on shared memory, where there are workers. */
@@ -35,42 +36,47 @@ export interface PrefixSumArgs {
 /** `y_t = x_0 + … + x_t`, summed in float64. */
 export function prefixSum({ x, y, totals, exclusive, reverse }: PrefixSumArgs, lane: Lane): LaneWork {
   const l = x.length;
-  const [sign, origin] = reverse ? [-1, l - 1] : [1, 0];
+  const step = reverse ? -1 : 1;
   const scan = ([start, end]: Range, left: number): number => {
     let sum = left;
-    for (let i = start; i < end; i++) {
-      const at = origin + sign * i;
-      const next = sum + x[at]!;
-      y[at] = exclusive ? sum : next;
-      sum = next;
+    let at = reverse ? l - 1 - start : start;
+    if (exclusive) {
+      for (let i = start; i < end; i++, at += step) {
+        const value = x[at]!;
+        y[at] = sum;
+        sum += value;
+      }
+    } else {
+      for (let i = start; i < end; i++, at += step) {
+        sum += x[at]!;
+        y[at] = sum;
+      }
     }
     return sum;
   };
-  // Four sums side by side: a reduction may be regrouped, and one addition need not wait for the last.
+  // Four sums side by side: a reduction may be regrouped, and then an addition need not wait for the one before.
   const reduce = ([start, end]: Range): number => {
     let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    let at = reverse ? l - 1 - start : start;
     let i = start;
-    for (; i + 3 < end; i += 4) {
-      const at = origin + sign * i;
+    for (; i + 3 < end; i += 4, at += 4 * step) {
       s0 += x[at]!;
-      s1 += x[at + sign]!;
-      s2 += x[at + 2 * sign]!;
-      s3 += x[at + 3 * sign]!;
+      s1 += x[at + step]!;
+      s2 += x[at + 2 * step]!;
+      s3 += x[at + 3 * step]!;
     }
-    for (; i < end; i++) s0 += x[origin + sign * i]!;
+    for (; i < end; i++, at += step) s0 += x[at]!;
     return s0 + s1 + (s2 + s3);
   };
-  return twoPasses(
-    lane,
-    (range) => void (totals[lane.index] = lane.index === 0 ? scan(range, 0) : reduce(range)),
-    (range) => {
-      let left = 0;
-      for (let k = 0; k <= lane.index; k++) left += totals[k]!;
-      scan(range, left);
-    },
-    l,
-    1,
-  );
+  const first = (range: Range): void => {
+    totals[lane.index] = lane.index === 0 ? scan(range, 0) : reduce(range);
+  };
+  const second = (range: Range): void => {
+    let left = 0;
+    for (let k = 0; k <= lane.index; k++) left += totals[k]!;
+    scan(range, left);
+  };
+  return twoPasses(lane, l, 1, 0.35, first, second);
 }
 
 /** Arguments of {@link recurrence}. */
@@ -100,32 +106,26 @@ export function recurrence(args: RecurrenceArgs, lane: Lane): LaneWork {
   if (byChannel) {
     return onePass(lane, d, l, ([first, end]) => scanSteps(args, lane, [0, l], state, first, end));
   }
-  const ones = new Float64Array(d);
-  return twoPasses(
-    lane,
-    (range) => {
-      const [decay, sum] = [maps.subarray(2 * d * lane.index), maps.subarray(2 * d * lane.index + d)];
-      if (lane.index === 0) {
-        scanSteps(args, lane, range, state, 0, d);
-        sum.set(state);
-      } else {
-        const products = ones.fill(1);
-        state.fill(0);
-        reduceSteps(args, lane, range, products, state);
-        decay.set(products);
-        sum.set(state);
-      }
-    },
-    (range) => {
-      state.set(maps.subarray(d, 2 * d));
-      for (let k = 1; k <= lane.index; k++) {
-        for (let c = 0; c < d; c++) state[c] = maps[2 * d * k + c]! * state[c]! + maps[2 * d * k + d + c]!;
-      }
-      scanSteps(args, lane, range, state, 0, d);
-    },
-    l,
-    d,
-  );
+  const first = (range: Range): void => {
+    const decay = maps.subarray(2 * d * lane.index, 2 * d * lane.index + d);
+    const sum = maps.subarray(2 * d * lane.index + d, 2 * d * (lane.index + 1));
+    if (lane.index === 0) scanSteps(args, lane, range, state, 0, d);
+    else {
+      const products = new Float64Array(d).fill(1);
+      state.fill(0);
+      reduceSteps(args, lane, range, products, state);
+      decay.set(products);
+    }
+    sum.set(state);
+  };
+  const second = (range: Range): void => {
+    state.set(maps.subarray(d, 2 * d));
+    for (let k = 1; k <= lane.index; k++) {
+      for (let c = 0; c < d; c++) state[c] = maps[2 * d * k + c]! * state[c]! + maps[2 * d * k + d + c]!;
+    }
+    scanSteps(args, lane, range, state, 0, d);
+  };
+  return twoPasses(lane, l, d, d === 1 ? 0.5 : 1, first, second);
 }
 
 /** Runs the recurrence over a range of steps and of channels from `state`, which is left at the last. */
@@ -138,21 +138,19 @@ function scanSteps(
   endChannel: number,
 ): void {
   const d = h0.length;
-  const l = b.length / d;
-  const [sign, origin] = reverse ? [-1, l - 1] : [1, 0];
+  const step = reverse ? -1 : 1;
+  let t = reverse ? b.length / d - 1 - start : start;
   if (d === 1) {
     let value = state[0]!;
-    for (let i = start; i < end; i++) {
-      const t = origin + sign * i;
+    for (let i = start; i < end; i++, t += step) {
       value = a[t]! * value + b[t]!;
       h[t] = value;
     }
     state[0] = value;
     return;
   }
-  for (let i = start; i < end; i++) {
+  for (let i = start; i < end; i++, t += step) {
     if ((i & 1023) === 0) lane.check();
-    const t = origin + sign * i;
     for (let c = firstChannel; c < endChannel; c++) {
       const value = a[shared ? t : t * d + c]! * state[c]! + b[t * d + c]!;
       state[c] = value;
@@ -170,30 +168,28 @@ function reduceSteps(
   state: Float64Array,
 ): void {
   const d = h0.length;
-  const l = b.length / d;
-  const [sign, origin] = reverse ? [-1, l - 1] : [1, 0];
+  const step = reverse ? -1 : 1;
+  let t = reverse ? b.length / d - 1 - start : start;
   if (d === 1) {
     // Four stretches side by side, each a map; their product is the range's.
-    const quarter = (end - start) >> 2;
+    const quarter = Math.floor((end - start) / 4);
     let [p0, p1, p2, p3, s0, s1, s2, s3] = [1, 1, 1, 1, 0, 0, 0, 0];
-    const step = sign * quarter;
-    for (let i = start; i < start + quarter; i++) {
-      const t0 = origin + sign * i;
-      const [t1, t2, t3] = [t0 + step, t0 + 2 * step, t0 + 3 * step];
-      const [a0, a1, a2, a3] = [a[t0]!, a[t1]!, a[t2]!, a[t3]!];
+    for (let i = 0; i < quarter; i++, t += step) {
+      const [t1, t2, t3] = [t + step * quarter, t + step * 2 * quarter, t + step * 3 * quarter];
+      const [a0, a1, a2, a3] = [a[t]!, a[t1]!, a[t2]!, a[t3]!];
       p0 *= a0;
       p1 *= a1;
       p2 *= a2;
       p3 *= a3;
-      s0 = a0 * s0 + b[t0]!;
+      s0 = a0 * s0 + b[t]!;
       s1 = a1 * s1 + b[t1]!;
       s2 = a2 * s2 + b[t2]!;
       s3 = a3 * s3 + b[t3]!;
     }
     let product = p3 * p2 * (p1 * p0);
     let sum = p3 * (p2 * (p1 * s0 + s1) + s2) + s3;
-    for (let i = start + 4 * quarter; i < end; i++) {
-      const t = origin + sign * i;
+    t += step * 3 * quarter;
+    for (let i = start + 4 * quarter; i < end; i++, t += step) {
       product *= a[t]!;
       sum = a[t]! * sum + b[t]!;
     }
@@ -201,9 +197,8 @@ function reduceSteps(
     state[0] = sum;
     return;
   }
-  for (let i = start; i < end; i++) {
+  for (let i = start; i < end; i++, t += step) {
     if ((i & 1023) === 0) lane.check();
-    const t = origin + sign * i;
     for (let c = 0; c < d; c++) {
       const decay = a[shared ? t : t * d + c]!;
       products[c]! *= decay;
@@ -253,32 +248,28 @@ export function selectiveScan(args: SelectiveScanArgs, lane: Lane): LaneWork & {
     return { ...work, bad };
   }
   const stride = rows * (1 + n);
-  const work = twoPasses(
-    lane,
-    (range) => {
-      const map = maps.subarray(stride * lane.index, stride * (lane.index + 1));
-      if (lane.index > 0) state.fill(0);
-      const steps = map.subarray(0, rows);
-      bad = runRows(args, lane, range, state, 0, rows, lane.index > 0 ? steps.fill(0) : undefined);
-      map.set(state, rows);
-    },
-    (range) => {
-      state.set(maps.subarray(rows, stride));
-      for (let k = 1; k <= lane.index; k++) {
-        const map = maps.subarray(stride * k, stride * (k + 1));
-        for (let row = 0; row < rows; row++) {
-          for (let s = 0; s < n; s++) {
-            const at = row * n + s;
-            state[at] = Math.exp(map[row]! * A[(row % d) * n + s]!) * state[at]! + map[rows + at]!;
-          }
+  const first = (range: Range): void => {
+    const map = maps.subarray(stride * lane.index, stride * (lane.index + 1));
+    const steps = lane.index > 0 ? map.subarray(0, rows).fill(0) : undefined;
+    if (steps) state.fill(0);
+    bad = runRows(args, lane, range, state, 0, rows, steps);
+    map.set(state, rows);
+  };
+  const second = (range: Range): void => {
+    state.set(maps.subarray(rows, stride));
+    for (let k = 1; k <= lane.index; k++) {
+      const map = maps.subarray(stride * k, stride * (k + 1));
+      for (let row = 0; row < rows; row++) {
+        for (let s = 0; s < n; s++) {
+          const at = row * n + s;
+          state[at] = Math.exp(map[row]! * A[(row % d) * n + s]!) * state[at]! + map[rows + at]!;
         }
       }
-      bad = Math.max(bad, runRows(args, lane, range, state, 0, rows));
-      if (lane.index === lane.count - 1) finalStates.set(state);
-    },
-    l,
-    rows,
-  );
+    }
+    bad = Math.max(bad, runRows(args, lane, range, state, 0, rows));
+    if (lane.index === lane.count - 1) finalStates.set(state);
+  };
+  const work = twoPasses(lane, l, rows, 1, first, second);
   return { ...work, bad };
 }
 
@@ -330,35 +321,30 @@ function runRows(
 /** start ≤ i < end */
 type Range = readonly [start: number, end: number];
 
-/** Part k of l elements in `count` parts, the longer ones (by one) first. */
-function part(l: number, count: number, k: number): Range {
-  const at = (i: number): number => i * Math.floor(l / count) + Math.min(i, l % count);
-  return [at(k), at(k + 1)];
-}
-
 /** Each lane its share of `size` independent things, once. */
 function onePass(lane: Lane, size: number, steps: number, run: (share: Range) => void): LaneWork {
-  const share = part(size, lane.count, lane.index);
+  const [from, to] = [lane.index, lane.index + 1].map((k) => Math.round((k * size) / lane.count)) as [number, number];
   const start = performance.now();
-  run(share);
-  return { elements: (share[1] - share[0]) * steps, milliseconds: performance.now() - start };
+  run([from, to]);
+  return { elements: (to - from) * steps, passes: [performance.now() - start] };
 }
 
-/** Both passes of a lane over its chunks of l steps of `width` elements, with the barrier between. */
+/** Both passes of a lane over its chunks of l steps of `width` elements, chunk 0 ρ times as long as the others, with the barrier between. */
 function twoPasses(
   lane: Lane,
-  first: (range: Range) => void,
-  second: (range: Range) => void,
   l: number,
   width: number,
+  rho: number,
+  first: (range: Range) => void,
+  second: (range: Range) => void,
 ): LaneWork {
-  const ranges = [part(l, lane.count + 1, lane.index), part(l, lane.count + 1, lane.index + 1)] as const;
+  const edge = (k: number): number => (k === 0 ? 0 : Math.round(((rho + k - 1) / (rho + lane.count)) * l));
+  const [from, between, to] = [edge(lane.index), edge(lane.index + 1), edge(lane.index + 2)];
   const start = performance.now();
-  first(ranges[0]);
-  const between = performance.now();
+  first([from, between]);
+  const waiting = performance.now();
   lane.barrier();
-  const after = performance.now();
-  second(ranges[1]);
-  const elements = ranges.reduce((sum, [from, to]) => sum + (to - from) * width, 0);
-  return { elements, milliseconds: performance.now() - after + (between - start) };
+  const going = performance.now();
+  second([between, to]);
+  return { elements: (to - from) * width, passes: [waiting - start, performance.now() - going] };
 }

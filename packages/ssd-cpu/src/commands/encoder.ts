@@ -8,7 +8,9 @@ export type Steps = readonly [number, number, number];
 type FieldValue<K extends FieldKind> = K extends 'steps' ? Steps : K extends 'rows' | 'heads' ? Place : number;
 type Layouts = typeof layouts;
 /** The fields of one operation's command. */
-export type Fields<O extends Operation> = { [F in keyof Layouts[O]]: Layouts[O][F] extends FieldKind ? FieldValue<Layouts[O][F]> : never };
+export type Fields<O extends Operation> = {
+  [F in keyof Layouts[O]]: Layouts[O][F] extends FieldKind ? FieldValue<Layouts[O][F]> : never;
+};
 
 /** Where an absent tensor is. */
 export const nowhere: Place = [0, 0, 0, 1];

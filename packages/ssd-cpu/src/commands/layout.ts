@@ -177,9 +177,13 @@ export const operationNames = Object.keys(layouts) as Operation[];
 
 /** The kernels' view of the records: one unmanaged class per operation, its fields at the places where the encoder puts them. */
 export function kernelSource(): string {
-  const lines = ['// Generated from src/commands/layout.ts: the records of words that the backend writes and these kernels read.', ''];
+  const lines = [
+    '// Generated from src/commands/layout.ts: the records of words that the backend writes and these kernels read.',
+    '',
+  ];
   operationNames.forEach((name, i) => lines.push(`export const ${name.toUpperCase()}: u32 = ${i};`));
-  for (const [name, number] of Object.entries(formats)) lines.push(`export const FORMAT_${name.toUpperCase()}: u32 = ${number};`);
+  for (const [name, number] of Object.entries(formats))
+    lines.push(`export const FORMAT_${name.toUpperCase()}: u32 = ${number};`);
   for (const name of operationNames) {
     lines.push('', '@unmanaged', `export class ${name[0]!.toUpperCase()}${name.slice(1)}Command {`, '  header: u32;');
     for (const [field, kind] of Object.entries(layouts[name]) as [string, FieldKind][]) {

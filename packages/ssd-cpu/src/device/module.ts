@@ -2,8 +2,8 @@ import { plainKernels, plainSharedFlag, relaxedKernels, relaxedSharedFlag } from
 
 /** A module of one function with a relaxed multiply-add: valid exactly where relaxed SIMD is. */
 const relaxedProbe = [
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133,
-  2, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2,
+  253, 133, 2, 11,
 ];
 
 /** Whether this engine has relaxed SIMD. */

@@ -105,7 +105,9 @@ export class PoolDevice implements Device {
   /** The first failure ends all workers: one that lost another would wait for it forever. */
   #fail(error: unknown): DeviceError {
     this.#failure ??=
-      error instanceof DeviceError ? error : new DeviceError('the kernels failed', { fix: 'make another backend', cause: error });
+      error instanceof DeviceError
+        ? error
+        : new DeviceError('the kernels failed', { fix: 'make another backend', cause: error });
     this.#pool.stop();
     return this.#failure;
   }

@@ -70,7 +70,8 @@ export class Memory {
   }
 
   #reach(end: number): void {
-    const fix = "load with dtype: 'q8', which takes 1.06 bytes a number, or 'q4', which takes 0.56; or free what is no longer needed";
+    const fix =
+      "load with dtype: 'q8', which takes 1.06 bytes a number, or 'q4', which takes 0.56; or free what is no longer needed";
     const given = `${((end - FIRST_FREE) / 2 ** 30).toFixed(2)} GiB in all`;
     if (end + SLACK > ADDRESS_LIMIT) {
       throw new DeviceError('WebAssembly reaches 4 GiB of memory', { given, expected: 'at most 4 GiB', fix });
@@ -133,7 +134,10 @@ export class Memory {
     const count = stored ? values.bytes.byteLength / bytesPerElement[dtype] : values.length;
     const dims = shape ?? (stored ? values.shape : [values.length]);
     if (sizeOf(dims) !== count) {
-      throw new ShapeError('upload', { given: `${count} values`, expected: `${sizeOf(dims)} for shape ${shapeText(dims)}` });
+      throw new ShapeError('upload', {
+        given: `${count} values`,
+        expected: `${sizeOf(dims)} for shape ${shapeText(dims)}`,
+      });
     }
     return tensorOf(this.place(hostBytes(values, dtype, kind)), kind, [...dims]);
   }
@@ -357,7 +361,8 @@ function releasedError(what: string, given?: string): DeviceError {
 function hostBytes(values: Stored | NumericArray, dtype: DType, kind: Kind): Uint8Array {
   if ('bytes' in values && dtype === kind) return values.bytes;
   const numbers = 'bytes' in values ? toFloat64(values) : values;
-  const typed = kind === 'i32' ? Int32Array.from(numbers) : kind === 'u32' ? Uint32Array.from(numbers) : asFloats(numbers);
+  const typed =
+    kind === 'i32' ? Int32Array.from(numbers) : kind === 'u32' ? Uint32Array.from(numbers) : asFloats(numbers);
   return new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
 }
 

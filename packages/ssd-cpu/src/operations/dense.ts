@@ -72,7 +72,10 @@ export function denseOperations(memory: Memory, weightFields: (what: string, wei
     expectNumber('rmsNorm eps', eps, { min: 0 });
     const d = x.shape.at(-1) ?? 0;
     if (d % expectNumber('rmsNorm groups', groups, { min: 1, integer: true }) !== 0) {
-      throw new ShapeError('rmsNorm groups', { given: `${groups} groups of ${d}`, expected: 'a divisor of the last axis' });
+      throw new ShapeError('rmsNorm groups', {
+        given: `${groups} groups of ${d}`,
+        expected: 'a divisor of the last axis',
+      });
     }
     memory.floats({ x, weight, gate });
     expectShape('weight', weight, [d]);

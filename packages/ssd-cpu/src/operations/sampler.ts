@@ -33,7 +33,15 @@ export function samplerOperations(memory: Memory) {
     expectShape('seen', seen, ['slots', 'V'], axes);
     const { b = 0, l = 0, slots = 0, V = 0 } = axes;
     const fields = slotFields(memory, b, slots, options);
-    memory.run('observe', { ids: stepsOf(ids), seen: addressOf(seen), seenSlot: 4 * seen.strides[0]!, ...fields, b, l, V });
+    memory.run('observe', {
+      ids: stepsOf(ids),
+      seen: addressOf(seen),
+      seenSlot: 4 * seen.strides[0]!,
+      ...fields,
+      b,
+      l,
+      V,
+    });
   }
 
   /** Draws each running row's next token. */

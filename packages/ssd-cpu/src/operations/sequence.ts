@@ -47,7 +47,13 @@ export function sequenceOperations(memory: Memory) {
         expected: 'l ≥ 1 and width ≥ 1',
       });
     }
-    const { stateOut, ...slots } = stateFields(memory, { b, state: [width - 1, k] }, { x, weight, bias }, state, options);
+    const { stateOut, ...slots } = stateFields(
+      memory,
+      { b, state: [width - 1, k] },
+      { x, weight, bias },
+      state,
+      options,
+    );
     const out = memory.make([b, l, k]);
     memory.run('conv', {
       x: stepsOf(x),
@@ -191,8 +197,16 @@ function stepScratch(p: number, n: number): number {
 
 /** The axes of the inputs, all shapes checked against each other. @throws ShapeError */
 function ssdAxes(
-  { x, dt, B, C, A, D, dt_bias, z }: Record<'x' | 'dt' | 'B' | 'C' | 'A', CpuTensor> &
-    Partial<Record<'D' | 'dt_bias' | 'z', CpuTensor | undefined>>,
+  {
+    x,
+    dt,
+    B,
+    C,
+    A,
+    D,
+    dt_bias,
+    z,
+  }: Record<'x' | 'dt' | 'B' | 'C' | 'A', CpuTensor> & Partial<Record<'D' | 'dt_bias' | 'z', CpuTensor | undefined>>,
   seqIdx: CpuTensor | undefined,
 ): Record<'b' | 'l' | 'h' | 'p' | 'g' | 'n', number> {
   const axes: Record<string, number> = {};

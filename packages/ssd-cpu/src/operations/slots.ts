@@ -10,7 +10,12 @@ export interface SlotFields {
 }
 
 /** Checks `rows` and `lengths` of a batch of b rows over a number of slots. @throws ShapeError */
-export function slotFields(memory: Memory, b: number, slots: number, { rows, lengths }: SlotOptions<Block>): SlotFields {
+export function slotFields(
+  memory: Memory,
+  b: number,
+  slots: number,
+  { rows, lengths }: SlotOptions<Block>,
+): SlotFields {
   memory.integers({ rows, lengths });
   if (rows) expectShape('rows', rows, [b]);
   if (lengths) expectShape('lengths', lengths, [b]);

@@ -1,0 +1,10 @@
+export { semiseparableProduct, semiseparableSum, semiseparableTranspose } from './algebra.js';
+export { multiplyChunked } from './chunked.js';
+export { denseBlock, entry, toDense } from './dense.js';
+export { multiplyDivided } from './divided.js';
+export type { SemiseparableTensors, SequentiallySemiseparable } from './generators.js';
+export type { Dense, NestedNumbers, Numbers } from './numbers.js';
+export { cumprodsum, oneSemiseparable, segsum } from './one-semiseparable.js';
+export { multiplyQuadratic } from './quadratic.js';
+export { numericalRank, type RankOptions, semiseparableOrder, singularValues } from './rank.js';
+export { multiplyRecurrent } from './recurrent.js';
