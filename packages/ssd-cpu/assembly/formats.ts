@@ -155,7 +155,7 @@ function quantiseQ4(from: usize, format: u32, count: u32, to: usize, scale: usiz
     if (abs(value) > abs(most)) most = value;
   }
   let best: u32 = 0;
-  let least: f32 = Infinity;
+  let least: f64 = Infinity;
   for (let step: i32 = 0; step < 8; step++) {
     // −8 … −6.25 levels for the largest, which then lies at the end of the range or a little outside.
     const bits = reinterpret<u32>(most / (-8.25 + 0.25 * <f32>step)) + 0x8000 >> 16;
@@ -185,13 +185,13 @@ function levelQ4(value: f32): i32 {
   return <i32>(min<f32>(max<f32>(nearest(value) + 8, 0), 15));
 }
 
-function errorQ4(from: usize, format: u32, count: u32, bits: u32): f32 {
+function errorQ4(from: usize, format: u32, count: u32, bits: u32): f64 {
   const scale = reinterpret<f32>(bits << 16);
   const inverse = inverseOf(bits);
-  let error: f32 = 0;
+  let error: f64 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const value = numberAt(from, format, i);
-    const difference = value - scale * <f32>(levelQ4(value * inverse) - 8);
+    const difference = <f64>value - <f64>scale * <f64>(levelQ4(value * inverse) - 8);
     error += difference * difference;
   }
   return error;

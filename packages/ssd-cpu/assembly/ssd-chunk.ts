@@ -12,7 +12,7 @@ import { tile, tileWidth } from './tile';
 
 /** Positions in a chunk; src/operations/sequence.ts has the same number. */
 const Q: u32 = 64;
-const SQUARE: usize = <usize>(Q * Q) << 2;
+const SQUARE: usize = (<usize>(Q * Q)) << 2;
 
 /** C Bᵀ of every chunk of every group, its lower triangle in whole 4 × 4 tiles. `scratch`: a tile, then Bᵀ (n, Q). */
 export function chunkProducts(c: SsdCommand, thread: u32, threads: u32, scratch: usize): void {
@@ -32,7 +32,7 @@ export function chunkProducts(c: SsdCommand, thread: u32, threads: u32, scratch:
     const BT = scratch + 256;
     for (let t: u32 = 0; t < ((r + 3) & ~3); t++) {
       for (let s: u32 = 0; s < c.n; s++) {
-        store<f32>(BT + (<usize>(s * Q + t) << 2), t < r ? load<f32>(B + <usize>t * c.BStep + (<usize>s << 2)) : 0);
+        store<f32>(BT + ((<usize>(s * Q + t)) << 2), t < r ? load<f32>(B + <usize>t * c.BStep + ((<usize>s) << 2)) : 0);
       }
     }
     product(C, c.CStep, r, BT, c.n, c.products + <usize>item * SQUARE, scratch);
@@ -43,13 +43,16 @@ export function chunkProducts(c: SsdCommand, thread: u32, threads: u32, scratch:
 function product(C: usize, step: usize, r: u32, BT: usize, n: u32, G: usize, to: usize): void {
   for (let j: u32 = 0; j < r; j += 4) {
     const last = C + <usize>(r - 1) * step;
-    const c0 = C + <usize>j * step, c1 = min(c0 + step, last), c2 = min(c1 + step, last), c3 = min(c2 + step, last);
-    for (let i: u32 = 0; i < j + 4; ) {
+    const c0 = C + <usize>j * step,
+      c1 = min(c0 + step, last),
+      c2 = min(c1 + step, last),
+      c3 = min(c2 + step, last);
+    for (let i: u32 = 0; i < j + 4;) {
       const width = tileWidth(j + 4 - i);
       memory.fill(to, 0, width << 4);
-      tile(width, to, c0, c1, c2, c3, 4, BT + (<usize>i << 2), Q << 2, n);
+      tile(width, to, c0, c1, c2, c3, 4, BT + ((<usize>i) << 2), Q << 2, n);
       for (let row: u32 = 0; row < 4; row++) {
-        memory.copy(G + (<usize>((j + row) * Q + i) << 2), to + <usize>(row * width << 2), width << 2);
+        memory.copy(G + ((<usize>((j + row) * Q + i)) << 2), to + <usize>((row * width) << 2), width << 2);
       }
       i += width;
     }
@@ -83,25 +86,25 @@ export function chunkedHead(c: SsdCommand, i: u32, k: u32, scratch: usize): void
     empty = false;
   }
   const none = c.out + ((<usize>(i * c.l * c.h + k) * c.p) << 2);
-  for (let t = length; t < c.l; t++) memory.fill(none + (<usize>(t * c.h) * c.p << 2), 0, c.p << 2);
+  for (let t = length; t < c.l; t++) memory.fill(none + ((<usize>(t * c.h) * c.p) << 2), 0, c.p << 2);
   const after = stateOutAt(c, i, k);
   if (after) storeState(c, after, H, P);
 }
 
 /** Hᵀ ← state (p, n), columns up to P zero; zeros where there is no state. */
 function loadState(c: SsdCommand, state: usize, H: usize, P: u32): void {
-  if (state == 0 || P > c.p) memory.fill(H, 0, <usize>((c.n + 3) & ~3) * P << 2);
+  if (state == 0 || P > c.p) memory.fill(H, 0, (<usize>((c.n + 3) & ~3) * P) << 2);
   if (state == 0) return;
   for (let e: u32 = 0; e < c.p; e++) {
     const row = state + <usize>e * c.stateHead;
-    for (let s: u32 = 0; s < c.n; s++) store<f32>(H + (<usize>(s * P + e) << 2), load<f32>(row + (<usize>s << 2)));
+    for (let s: u32 = 0; s < c.n; s++) store<f32>(H + ((<usize>(s * P + e)) << 2), load<f32>(row + ((<usize>s) << 2)));
   }
 }
 
 function storeState(c: SsdCommand, state: usize, H: usize, P: u32): void {
   for (let e: u32 = 0; e < c.p; e++) {
     const row = state + <usize>e * c.stateOutHead;
-    for (let s: u32 = 0; s < c.n; s++) store<f32>(row + (<usize>s << 2), load<f32>(H + (<usize>(s * P + e) << 2)));
+    for (let s: u32 = 0; s < c.n; s++) store<f32>(row + ((<usize>s) << 2), load<f32>(H + ((<usize>(s * P + e)) << 2)));
   }
 }
 
@@ -111,15 +114,18 @@ function storeState(c: SsdCommand, state: usize, H: usize, P: u32): void {
  */
 function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize, G: usize, M: usize): f64 {
   const each: usize = Q << 2;
-  const delta = vectors, S = vectors + each, e = vectors + 2 * each, d = vectors + 3 * each;
-  const a = load<f32>(c.A + (<usize>k << 2));
+  const delta = vectors,
+    S = vectors + each,
+    e = vectors + 2 * each,
+    d = vectors + 3 * each;
+  const a = load<f32>(c.A + ((<usize>k) << 2));
   stepSizes(c, i, k, start, r, delta);
   memory.fill(S, 0, each);
   let total: f64 = 0;
   let first: u32 = 0;
   let anew = false;
   for (let j: u32 = 0; j < r; j++) {
-    const at: usize = <usize>j << 2;
+    const at: usize = (<usize>j) << 2;
     const step = load<f32>(delta + at) * a;
     total += step;
     if (beginsAnew(c, i, start + j)) {
@@ -131,7 +137,7 @@ function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usiz
     const row = M + <usize>j * each;
     const from = G + <usize>j * each;
     const by = f32x4.splat(step);
-    for (let s: usize = (<usize>first & ~3) << 2; s <= at; s += 16) {
+    for (let s: usize = ((<usize>first) & ~3) << 2; s <= at; s += 16) {
       const sums = f32x4.add(v128.load(S + s), by);
       v128.store(S + s, sums);
       if (s + 16 > at) break;
@@ -148,7 +154,7 @@ function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usiz
   // Rows up to the next multiple of 4 belong to a tile whose surplus is not stored; they only must exist.
   let tail: f64 = 0;
   for (let j: i32 = r - 1; j >= 0; j--) {
-    const at: usize = <usize>j << 2;
+    const at: usize = (<usize>j) << 2;
     store<f32>(d + at, <u32>j < first ? <f32>0 : <f32>exp64(tail) * load<f32>(delta + at));
     tail += load<f32>(delta + at) * a;
   }
@@ -156,17 +162,27 @@ function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usiz
 }
 
 /** x of one chunk, and d ∘ x, in rows of P; zeros behind p, and behind r up to a multiple of 4. */
-function layInputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize, X: usize, Xd: usize, P: u32): void {
+function layInputs(
+  c: SsdCommand,
+  i: u32,
+  k: u32,
+  start: u32,
+  r: u32,
+  vectors: usize,
+  X: usize,
+  Xd: usize,
+  P: u32,
+): void {
   const d = vectors + 3 * (Q << 2);
-  const bytes: usize = <usize>P << 2;
+  const bytes: usize = (<usize>P) << 2;
   const x = c.x + <usize>i * c.xBatch + <usize>start * c.xStep + <usize>k * c.xHead;
   for (let t: u32 = 0; t < r; t++) {
     const from = x + <usize>t * c.xStep;
-    const by = v128.load32_splat(d + (<usize>t << 2));
+    const by = v128.load32_splat(d + ((<usize>t) << 2));
     for (let e: u32 = 0; e < P; e += 4) {
-      const v = e + 4 <= c.p ? v128.load(from + (<usize>e << 2)) : loadPart(from + (<usize>e << 2), c.p - e);
-      v128.store(X + t * bytes + (<usize>e << 2), v);
-      v128.store(Xd + t * bytes + (<usize>e << 2), f32x4.mul(v, by));
+      const v = e + 4 <= c.p ? v128.load(from + ((<usize>e) << 2)) : loadPart(from + ((<usize>e) << 2), c.p - e);
+      v128.store(X + t * bytes + ((<usize>e) << 2), v);
+      v128.store(Xd + t * bytes + ((<usize>e) << 2), f32x4.mul(v, by));
     }
   }
   const padded = (r + 3) & ~3;
@@ -174,30 +190,47 @@ function layInputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: u
 }
 
 /** y = e ∘ (C H) + M x, tile by tile, and what `finish` adds. */
-function outputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize, M: usize, X: usize, H: usize, P: u32, empty: bool, to: usize): void {
+function outputs(
+  c: SsdCommand,
+  i: u32,
+  k: u32,
+  start: u32,
+  r: u32,
+  vectors: usize,
+  M: usize,
+  X: usize,
+  H: usize,
+  P: u32,
+  empty: bool,
+  to: usize,
+): void {
   const group = (k * c.g) / c.h;
   const e = vectors + 2 * (Q << 2);
   const C = c.C + <usize>i * c.CBatch + <usize>start * c.CStep + <usize>group * c.CHead;
   const last = C + <usize>(r - 1) * c.CStep;
   const row: usize = Q << 2;
   for (let j: u32 = 0; j < r; j += 4) {
-    const c0 = C + <usize>j * c.CStep, c1 = min(c0 + c.CStep, last), c2 = min(c1 + c.CStep, last), c3 = min(c2 + c.CStep, last);
+    const c0 = C + <usize>j * c.CStep,
+      c1 = min(c0 + c.CStep, last),
+      c2 = min(c1 + c.CStep, last),
+      c3 = min(c2 + c.CStep, last);
     const m0 = M + <usize>j * row;
-    for (let column: u32 = 0; column < P; ) {
+    for (let column: u32 = 0; column < P;) {
       const width = tileWidth(P - column);
       const bytes: usize = width << 2;
       memory.fill(to, 0, bytes << 2);
       if (!empty) {
-        tile(width, to, c0, c1, c2, c3, 4, H + (<usize>column << 2), <usize>P << 2, c.n);
+        tile(width, to, c0, c1, c2, c3, 4, H + ((<usize>column) << 2), (<usize>P) << 2, c.n);
         for (let s: usize = 0; s < 4; s++) {
-          const by = v128.load32_splat(e + (<usize>(j + s) << 2));
-          for (let at: usize = s * bytes; at < (s + 1) * bytes; at += 16) v128.store(to + at, f32x4.mul(v128.load(to + at), by));
+          const by = v128.load32_splat(e + ((<usize>(j + s)) << 2));
+          for (let at: usize = s * bytes; at < (s + 1) * bytes; at += 16)
+            v128.store(to + at, f32x4.mul(v128.load(to + at), by));
         }
       }
-      tile(width, to, m0, m0 + row, m0 + 2 * row, m0 + 3 * row, 4, X + (<usize>column << 2), <usize>P << 2, j + 4);
+      tile(width, to, m0, m0 + row, m0 + 2 * row, m0 + 3 * row, 4, X + ((<usize>column) << 2), (<usize>P) << 2, j + 4);
       for (let s: u32 = 0; s < min<u32>(4, r - j); s++) {
         for (let four: u32 = 0; four < width; four += 4) {
-          finish(c, i, start + j + s, k, column + four, v128.load(to + s * bytes + (<usize>four << 2)));
+          finish(c, i, start + j + s, k, column + four, v128.load(to + s * bytes + ((<usize>four) << 2)));
         }
       }
       column += width;
@@ -206,21 +239,32 @@ function outputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usi
 }
 
 /** H ← exp(whole) H + Bᵀ (d ∘ Δ ∘ x); near 1 the decay acts through its difference from it, as in a single step. */
-function advance(c: SsdCommand, i: u32, group: u32, start: u32, r: u32, Xd: usize, H: usize, P: u32, whole: f64, to: usize): void {
+function advance(
+  c: SsdCommand,
+  i: u32,
+  group: u32,
+  start: u32,
+  r: u32,
+  Xd: usize,
+  H: usize,
+  P: u32,
+  whole: f64,
+  to: usize,
+): void {
   const B = c.B + <usize>i * c.BBatch + <usize>start * c.BStep + <usize>group * c.BHead;
   const decay = whole == -Infinity ? 0 : exp64(whole);
   const near = decay > 0.5;
   const by = f32x4.splat(<f32>(near ? decay - 1 : decay));
   for (let s: u32 = 0; s < c.n; s += 4) {
-    const b0 = B + (<usize>s << 2);
-    for (let column: u32 = 0; column < P; ) {
+    const b0 = B + ((<usize>s) << 2);
+    for (let column: u32 = 0; column < P;) {
       const width = tileWidth(P - column);
       const bytes: usize = width << 2;
       memory.fill(to, 0, bytes << 2);
       // Past the last row of H these read whatever lies there into rows that no one uses.
-      tile(width, to, b0, b0 + 4, b0 + 8, b0 + 12, c.BStep, Xd + (<usize>column << 2), <usize>P << 2, r);
+      tile(width, to, b0, b0 + 4, b0 + 8, b0 + 12, c.BStep, Xd + ((<usize>column) << 2), (<usize>P) << 2, r);
       for (let row: u32 = 0; row < 4; row++) {
-        const at = H + (<usize>((s + row) * P + column) << 2);
+        const at = H + ((<usize>((s + row) * P + column)) << 2);
         for (let four: usize = 0; four < bytes; four += 16) {
           const h = v128.load(at + four);
           const change = f32x4.add(f32x4.mul(by, h), v128.load(to + row * bytes + four));

@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import asc from 'assemblyscript/asc';
 import { build as bundle } from 'esbuild';
 import { kernelSource } from '../src/commands/layout.ts';
+import { digest } from './digest.ts';
 
 /**
  * Compiles the kernels, with and without relaxed SIMD, and the worker's script, into src/generated/kernels.ts: WebAssembly as deflated
@@ -56,23 +56,6 @@ function sharedFlagAt(wasm: Buffer): number {
   const at = wasm.indexOf(Buffer.from('\x03env\x06memory\x02\x03', 'latin1')) + 12;
   if (at < 12) throw new Error('the kernels import no shared memory');
   return at;
-}
-
-function digest(): string {
-  const hash = createHash('sha256');
-  const files = [
-    'scripts/build-kernels.ts',
-    'src/commands/layout.ts',
-    'src/device/worker.ts',
-    'src/device/tasks.ts',
-    '../scan/src/threads/serve.ts',
-    '../scan/src/threads/lane.ts',
-    'package.json',
-  ];
-  for (const name of readdirSync(join(root, 'assembly')).sort())
-    if (name !== 'commands.ts') files.push(`assembly/${name}`);
-  for (const file of files) hash.update(file).update(readFileSync(join(root, file)));
-  return hash.digest('hex').slice(0, 16);
 }
 
 function constant(name: string, doc: string, value: string): string {

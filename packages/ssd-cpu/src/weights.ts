@@ -66,6 +66,11 @@ export function weightOperations(memory: Memory) {
       const part = tensorOf(memory.place(source.bytes), source.dtype, [m, k]);
       return { format, storage, shape: [m, k], parts: [part] };
     }
+    if (!allFinite(source)) {
+      throw new CheckpointError('a matrix with infinities or NaN in it has no blocks', {
+        fix: 'load it with dtype: "stored"',
+      });
+    }
     return inBlocks(source.bytes, storage, format, m, k);
   }
 
@@ -105,12 +110,19 @@ export function weightOperations(memory: Memory) {
 /** The matrix in a type that kernels read. */
 function asKept(matrix: Stored): Stored {
   if (matrix.dtype === 'f32' || matrix.dtype === 'bf16') return matrix;
-  if (matrix.dtype === 'f16' && allFinite(matrix.bytes)) return matrix;
+  if (matrix.dtype === 'f16' && allFinite(matrix)) return matrix;
   return stored(Float32Array.from(toFloat64(matrix)), matrix.shape);
 }
 
-/** Whether no half's exponent is all ones. */
-function allFinite(bytes: Uint8Array): boolean {
-  for (let i = 1; i < bytes.length; i += 2) if ((bytes[i]! & 0x7c) === 0x7c) return false;
+/** Whether no number's exponent is all ones: from the upper bytes, wherever in memory they begin. */
+function allFinite({ dtype, bytes }: Stored): boolean {
+  const size = dtype === 'f32' ? 4 : 2;
+  if (dtype === 'f16') {
+    for (let i = 1; i < bytes.length; i += 2) if ((bytes[i]! & 0x7c) === 0x7c) return false;
+  } else {
+    for (let i = size - 1; i < bytes.length; i += size) {
+      if ((bytes[i]! & 0x7f) === 0x7f && bytes[i - 1]! >= 0x80) return false;
+    }
+  }
   return true;
 }
