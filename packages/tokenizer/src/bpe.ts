@@ -102,7 +102,7 @@ export class Bpe {
     return { ids, sizes };
   }
 
-  /** The one-character tokens that a token is spelled with; none if one is missing, as for added tokens. */
+  /** The one-character tokens that a token is spelled with; none if one is missing. */
   lettersOf(token: string): number[] {
     const letters = Array.from(token, (char) => this.vocabulary.ids.get(char));
     return letters.every((id) => id !== undefined) ? letters : [];

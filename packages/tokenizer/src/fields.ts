@@ -53,7 +53,8 @@ export class Fields {
   list(key: string): readonly unknown[] {
     const value = this.raw(key);
     if (!Array.isArray(value)) throw mismatch(this.at(key), 'an array', value);
-    return value;
+    // A copy has undefined where the array has holes.
+    return Array.from<unknown>(value);
   }
 
   fields(key: string): Fields {
@@ -103,9 +104,14 @@ export function mismatch(path: string, expected: string, given: unknown): Tokeni
   return new TokenizerError(`tokenizer.json: ${path || 'the file'} must be ${expected}, not ${shown(given)}`);
 }
 
-/** A value as a short piece of JSON. */
+/** A value as a short piece of JSON, also if it is something that JSON does not know. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    text = Object.prototype.toString.call(value);
+  }
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 

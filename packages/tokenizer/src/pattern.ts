@@ -29,6 +29,8 @@ export function escapeLiteral(text: string): string {
   return text.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&');
 }
 
+const QUANTIFIER = /^[?*+{]/;
+
 /** Of Oniguruma's escapes, those that need other words in JavaScript, where `\s` differs and `\d` is ASCII. */
 const ESCAPES: Record<string, string> = { s: '\\p{White_Space}', S: '\\P{White_Space}', d: '\\p{Nd}', D: '\\P{Nd}' };
 
@@ -39,6 +41,8 @@ const ESCAPES: Record<string, string> = { s: '\\p{White_Space}', S: '\\P{White_S
 class Translation {
   #at = 0;
   #out = '';
+  /** Of each open group, whether it holds a quantifier. */
+  readonly #groups: boolean[] = [];
 
   constructor(
     readonly source: string,
@@ -52,14 +56,25 @@ class Translation {
 
   #step(): void {
     const folded = this.#take(/\(\?i:([a-z'|]+)\)/y);
-    if (folded) this.#out += `(?:${this.#folded(folded[1] as string)})`;
-    else if (this.#take(/\((?:\?:)?(?!\?)/y)) this.#out += '(?:';
-    else if (this.#copy(/\(\?[!=]|[)|]/y)) return;
-    else if (this.#copy(/[?*+]|\{\d+(?:,\d*)?\}/y)) {
-      // A quantifier on a quantifier is possessive, lazy or nested, depending on its kind.
-      if (/^[?*+{]/.test(this.source.slice(this.#at))) this.#refuse('a quantifier on a quantifier');
-    } else if (this.#take(/\[/y)) this.#class();
-    else this.#atom(/[^[\]\\.^$(){}]/uy);
+    if (folded) {
+      this.#out += `(?:${this.#folded(folded[1] as string)})`;
+    } else if (this.#take(/\((?:\?:)?(?!\?)/y)) {
+      this.#out += '(?:';
+      this.#groups.push(false);
+    } else if (this.#copy(/\(\?[!=]/y)) {
+      this.#groups.push(false);
+    } else if (this.#copy(/\)/y)) {
+      // Repeating what repeats can take time exponential in the text.
+      if (this.#groups.pop() && QUANTIFIER.test(this.source.slice(this.#at))) this.#refuse('a repeated repetition');
+    } else if (this.#copy(/[?*+]|\{\d+(?:,\d*)?\}/y)) {
+      // On another quantifier it would be possessive, lazy or nested, depending on its kind.
+      if (QUANTIFIER.test(this.source.slice(this.#at))) this.#refuse('a quantifier on a quantifier');
+      this.#groups.fill(true);
+    } else if (this.#take(/\[/y)) {
+      this.#class();
+    } else if (!this.#copy(/\|/y)) {
+      this.#atom(/[^[\]\\.^$(){}]/uy);
+    }
   }
 
   #class(): void {

@@ -161,7 +161,7 @@ export class Tokenizer {
   }
 
   /**
-   * The merges that make the tokens of a word, or a token by itself, in the order in which they are applied.
+   * The merges that make the tokens of a word, or a token by itself, in the order in which they are applied; none for added tokens.
    *
    * @param word an id, or one word as normalisation and splitting leave it: `' world'` (byte-level), `'▁world'` (SentencePiece-style)
    * @throws TokenizerError for an id that is not in the vocabulary, and for words of more than 1000 characters (the cost is quadratic)
@@ -169,6 +169,7 @@ export class Tokenizer {
   mergeSteps(word: number | string): MergeStep[] {
     const text = typeof word === 'number' ? this.token(word) : wellFormed(word);
     if (text.length > 1000) throw new TokenizerError(`mergeSteps: a word of ${text.length} characters is too long`);
+    if (typeof word === 'number' && this.#added.has(word)) return [];
     const ids = typeof word === 'number' ? this.#bpe.lettersOf(text) : this.#bpe.symbols(text).ids;
     const steps: MergeStep[] = [];
     this.#bpe.merges.applyByScan(ids, undefined, (index, rank) => {

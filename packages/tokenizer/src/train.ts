@@ -110,7 +110,9 @@ function checked(options: TrainOptions): TrainOptions & { specialTokens: readonl
       throw new TokenizerError(`trainBpe: unknown option "${name}"; known: ${[...OPTIONS].join(', ')}`);
   }
   const { vocabSize, specialTokens = [], minFrequency = 2 } = options;
-  const bad = specialTokens.find((token, i) => [...token].length < 2 || specialTokens.indexOf(token) !== i);
+  const bad = specialTokens.find(
+    (token, i) => [...token].length < 2 || /\p{Surrogate}/u.test(token) || specialTokens.indexOf(token) !== i,
+  );
   if (bad !== undefined)
     throw new TokenizerError(
       `trainBpe: special token ${JSON.stringify(bad)} is given twice or shorter than two characters`,
