@@ -1,11 +1,11 @@
 // out = x Wᵀ (+ bias) (+ residual). One row of x: a product of matrix and vector, bound by reading the weights once as they are stored.
-// More rows: a packed product, x cut into panels of 12 columns that stay in the cache, weights widened four rows at a time.
+// More rows: a packed product, x cut into panels that stay in the cache, weights widened four rows at a time.
 
 import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q4, FORMAT_Q8, LinearCommand } from './commands';
 import { blocksOf, rowBytes, scaleAt, widenBfloat, widenHalf, widenRow } from './formats';
 import { madd, storePart, sum } from './simd';
 import { barrier, share } from './threads';
-import { tile, tileWidth } from './tile';
+import { tile, tile12, tileWidth } from './tile';
 import { rowAt } from './views';
 
 export function linear(c: LinearCommand, thread: u32, threads: u32): void {
@@ -29,8 +29,14 @@ function panelColumns(k: u32): u32 {
   return max<u32>(12, (131072 / max<u32>(k, 1) / 12) * 12);
 }
 
+/** Columns of the next tile where `left` (a multiple of 4) remain: 12s as long as what is left behind them is no lone 4. */
+@inline
+function panelWidth(left: u32): u32 {
+  return left == 12 || left >= 20 ? 12 : tileWidth(left);
+}
+
 /**
- * x transposed in tiles as `tileWidth` cuts them, [k][width] each, the last one filled up with zeros to a multiple of 4. The tile that begins at
+ * x transposed in tiles as `panelWidth` cuts them, [k][width] each, the last one filled up with zeros to a multiple of 4. The tile that begins at
  * row j of x lies at `packed + 4·j·k`.
  */
 function pack(c: LinearCommand, thread: u32, threads: u32): void {
@@ -42,7 +48,7 @@ function pack(c: LinearCommand, thread: u32, threads: u32): void {
   for (let panel: u32 = 0; panel < padded; panel += stride) {
     const panelEnd = min(panel + stride, padded);
     for (let j = panel; j < panelEnd; number++) {
-      const width = tileWidth(panelEnd - j);
+      const width = panelWidth(panelEnd - j);
       if (number % threads == thread) {
         const to = c.packed + ((<usize>j * k) << 2);
         for (let four: u32 = 0; four < width; four += 4) packFour(c, field, j + four, k, to + (four << 2), width << 2);
@@ -107,9 +113,11 @@ function matrixProduct(c: LinearCommand, scratch: usize, begin: u32, end: u32): 
         w3 = rows + 3 * wide;
       }
       for (let j = panel; j < panelEnd; ) {
-        const width = tileWidth(panelEnd - j);
+        const width = panelWidth(panelEnd - j);
         memory.fill(scratch, 0, width << 4);
-        tile(width, scratch, w0, w1, w2, w3, 4, c.packed + ((<usize>j * k) << 2), width << 2, k);
+        const columns = c.packed + ((<usize>j * k) << 2);
+        if (width == 12) tile12(scratch, w0, w1, w2, w3, columns, k);
+        else tile(width, scratch, w0, w1, w2, w3, columns, width << 2, k);
         for (let four: u32 = 0; four < width; four += 4) finish(c, m, min<u32>(4, c.m - m), j + four, scratch + (four << 2), width << 2);
         j += width;
       }

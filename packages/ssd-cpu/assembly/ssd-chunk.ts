@@ -8,7 +8,7 @@ import { SsdCommand } from './commands';
 import { exp, exp64, loadPart, storePart } from './simd';
 import { beginsAnew, finish, lengthOf, stateAt, stateOutAt, stepSizes } from './ssd';
 import { share } from './threads';
-import { tile, tileWidth } from './tile';
+import { tile, tile4, tile8Across, tileWidth } from './tile';
 
 /** Positions in a chunk; src/operations/sequence.ts has the same number. */
 const Q: u32 = 64;
@@ -50,7 +50,7 @@ function product(C: usize, step: usize, r: u32, BT: usize, n: u32, G: usize, to:
     for (let i: u32 = 0; i < j + 4;) {
       const width = tileWidth(j + 4 - i);
       memory.fill(to, 0, width << 4);
-      tile(width, to, c0, c1, c2, c3, 4, BT + ((<usize>i) << 2), Q << 2, n);
+      tile(width, to, c0, c1, c2, c3, BT + ((<usize>i) << 2), Q << 2, n);
       for (let row: u32 = 0; row < 4; row++) {
         memory.copy(G + ((<usize>((j + row) * Q + i)) << 2), to + <usize>((row * width) << 2), width << 2);
       }
@@ -220,14 +220,14 @@ function outputs(
       const bytes: usize = width << 2;
       memory.fill(to, 0, bytes << 2);
       if (!empty) {
-        tile(width, to, c0, c1, c2, c3, 4, H + ((<usize>column) << 2), (<usize>P) << 2, c.n);
+        tile(width, to, c0, c1, c2, c3, H + ((<usize>column) << 2), (<usize>P) << 2, c.n);
         for (let s: usize = 0; s < 4; s++) {
           const by = v128.load32_splat(e + ((<usize>(j + s)) << 2));
           for (let at: usize = s * bytes; at < (s + 1) * bytes; at += 16)
             v128.store(to + at, f32x4.mul(v128.load(to + at), by));
         }
       }
-      tile(width, to, m0, m0 + row, m0 + 2 * row, m0 + 3 * row, 4, X + ((<usize>column) << 2), (<usize>P) << 2, j + 4);
+      tile(width, to, m0, m0 + row, m0 + 2 * row, m0 + 3 * row, X + ((<usize>column) << 2), (<usize>P) << 2, j + 4);
       for (let s: u32 = 0; s < min<u32>(4, r - j); s++) {
         for (let four: u32 = 0; four < width; four += 4) {
           finish(c, i, start + j + s, k, column + four, v128.load(to + s * bytes + ((<usize>four) << 2)));
@@ -262,7 +262,9 @@ function advance(
       const bytes: usize = width << 2;
       memory.fill(to, 0, bytes << 2);
       // Past the last row of H these read whatever lies there into rows that no one uses.
-      tile(width, to, b0, b0 + 4, b0 + 8, b0 + 12, c.BStep, Xd + ((<usize>column) << 2), (<usize>P) << 2, r);
+      const inputs = Xd + ((<usize>column) << 2);
+      if (width == 8) tile8Across(to, b0, c.BStep, inputs, (<usize>P) << 2, r);
+      else tile4(to, b0, b0 + 4, b0 + 8, b0 + 12, c.BStep, inputs, (<usize>P) << 2, r);
       for (let row: u32 = 0; row < 4; row++) {
         const at = H + ((<usize>((s + row) * P + column)) << 2);
         for (let four: usize = 0; four < bytes; four += 16) {

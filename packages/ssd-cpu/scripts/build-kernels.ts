@@ -30,7 +30,7 @@ async function compile(...features: string[]): Promise<Buffer> {
       '--converge',
       '--runtime',
       'stub',
-      '--noAssert',
+      '--noAssert', '--disableWarning', '201', '--disableWarning', '112',
       '--use',
       'abort=',
     ];
