@@ -5,7 +5,7 @@ import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q4, FORMAT_Q8, LinearComman
 import { blocksOf, rowBytes, scaleAt, widenBfloat, widenHalf, widenRow } from './formats';
 import { madd, storePart, sum } from './simd';
 import { barrier, share } from './threads';
-import { tile, tile12, tileWidth } from './tile';
+import { clear, tile, tile12, tileWidth } from './tile';
 import { rowAt } from './views';
 
 export function linear(c: LinearCommand, thread: u32, threads: u32): void {
@@ -114,7 +114,7 @@ function matrixProduct(c: LinearCommand, scratch: usize, begin: u32, end: u32): 
       }
       for (let j = panel; j < panelEnd; ) {
         const width = panelWidth(panelEnd - j);
-        memory.fill(scratch, 0, width << 4);
+        clear(scratch, width);
         const columns = c.packed + ((<usize>j * k) << 2);
         if (width == 12) tile12(scratch, w0, w1, w2, w3, columns, k);
         else tile(width, scratch, w0, w1, w2, w3, columns, width << 2, k);

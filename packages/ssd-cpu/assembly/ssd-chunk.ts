@@ -8,7 +8,7 @@ import { SsdCommand } from './commands';
 import { exp, exp64, loadPart, storePart } from './simd';
 import { beginsAnew, finish, lengthOf, stateAt, stateOutAt, stepSizes } from './ssd';
 import { share } from './threads';
-import { tile, tile4, tile8Across, tileWidth } from './tile';
+import { clear, tile, tile4, tile8Across, tileWidth } from './tile';
 
 /** Positions in a chunk; src/operations/sequence.ts has the same number. */
 const Q: u32 = 64;
@@ -49,7 +49,7 @@ function product(C: usize, step: usize, r: u32, BT: usize, n: u32, G: usize, to:
       c3 = min(c2 + step, last);
     for (let i: u32 = 0; i < j + 4;) {
       const width = tileWidth(j + 4 - i);
-      memory.fill(to, 0, width << 4);
+      clear(to, width);
       tile(width, to, c0, c1, c2, c3, BT + ((<usize>i) << 2), Q << 2, n);
       for (let row: u32 = 0; row < 4; row++) {
         memory.copy(G + ((<usize>((j + row) * Q + i)) << 2), to + <usize>((row * width) << 2), width << 2);
@@ -218,7 +218,7 @@ function outputs(
     for (let column: u32 = 0; column < P;) {
       const width = tileWidth(P - column);
       const bytes: usize = width << 2;
-      memory.fill(to, 0, bytes << 2);
+      clear(to, width);
       if (!empty) {
         tile(width, to, c0, c1, c2, c3, H + ((<usize>column) << 2), (<usize>P) << 2, c.n);
         for (let s: usize = 0; s < 4; s++) {
@@ -260,7 +260,7 @@ function advance(
     for (let column: u32 = 0; column < P;) {
       const width = tileWidth(P - column);
       const bytes: usize = width << 2;
-      memory.fill(to, 0, bytes << 2);
+      clear(to, width);
       // Past the last row of H these read whatever lies there into rows that no one uses.
       const inputs = Xd + ((<usize>column) << 2);
       if (width == 8) tile8Across(to, b0, c.BStep, inputs, (<usize>P) << 2, r);

@@ -136,6 +136,15 @@ export function tile4(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, aSt
   v128.store(to, c0, 0); v128.store(to, c1, 16); v128.store(to, c2, 32); v128.store(to, c3, 48);
 }
 
+/** tile = 0, of 12, 8 or 4 columns. Stores, because engines call out for `memory.fill`, which takes as long as a short product. */
+@inline
+export function clear(to: usize, width: u32): void {
+  const none = f32x4.splat(0);
+  for (const end = to + (width << 4); to < end; to += 64) {
+    v128.store(to, none); v128.store(to, none, 16); v128.store(to, none, 32); v128.store(to, none, 48);
+  }
+}
+
 /** Columns of the next tile where `left` (a multiple of 4) remain. */
 @inline
 export function tileWidth(left: u32): u32 {
