@@ -95,7 +95,7 @@ async function greedyTokens(
     const { data } = await model.forward(ids);
     const last = data.subarray(data.length - model.config.paddedVocabSize);
     const gap = Math.abs(last[own]! - last[wanted]!);
-    const scale = Math.sqrt(last.reduce((sum, v) => sum + v * v, 0) / last.length);
+    const scale = Math.sqrt(Array.from(last).reduce((sum, v) => sum + v * v, 0) / last.length);
     if (!(gap <= tolerance * scale)) {
       const note = `token ${ids.length} is ${own}, the truth's is ${wanted}; their logits differ by ${gap.toPrecision(3)}`;
       return { ids: [...ids, ...generated.slice(wrong)], quantity: { name: 'greedy', ok: false, note } };

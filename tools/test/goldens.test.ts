@@ -59,7 +59,7 @@ test('every case in the repository agrees on the reference backend', async () =>
   );
   const report = await checkGoldens(goldens, reference() as Backend);
   const misses = report.cases.flatMap(({ kind, name, quantities }) =>
-    quantities.filter((q) => !q.ok).map((q) => ({ kind, name, ...q })),
+    quantities.filter((q) => !q.ok).map((q) => ({ ...q, case: `${kind}/${name}` })),
   );
   expect(misses).toEqual([]);
   expect(report).toMatchObject({ listed, failed: 0 });

@@ -210,7 +210,7 @@ describe('errors are one line on stderr, with a status of their own', () => {
 
   const failures: [string[], RegExp][] = [
     [['generate', 'a', '--model', '/nowhere/at/all'], /^mamba2: .*\/nowhere\/at\/all.*\n$/],
-    [['generate', 'a', '--temperature', '-1'], /^mamba2: temperature; given: -1; expected: a number ≥ 0 and ≤ 1000\n$/],
+    [['generate', 'a', '--temperature=-1'], /^mamba2: temperature; given: -1; expected: a number ≥ 0 and ≤ 1000\n$/],
     [['generate', ''], /^mamba2: the prompt is empty; .*\n$/],
     [['generate', 'a', '--state-in', '/nowhere.safetensors'], /^mamba2: .*\/nowhere\.safetensors.*\n$/],
     [['score', ''], /^mamba2: score; given: an empty text; expected: at least one token\n$/],

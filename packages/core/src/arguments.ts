@@ -13,22 +13,19 @@ interface NumberRule {
 export function expectNumber(
   what: string,
   value: unknown,
-  { min = -Infinity, above = -Infinity, max = Infinity, integer = false }: NumberRule,
+  { min = -Infinity, above, max = Infinity, integer = false }: NumberRule,
 ): number {
-  const inRange = typeof value === 'number' && value >= min && value <= max && !(value <= above && above > -Infinity);
+  const inRange = typeof value === 'number' && value >= min && value <= max && (above === undefined || value > above);
   if (inRange && (!integer || Number.isSafeInteger(value))) return value;
   const bounds = [
-    above > -Infinity ? `> ${above}` : '',
+    above === undefined ? '' : `> ${above}`,
     min > -Infinity ? `≥ ${min}` : '',
     max < Infinity ? `≤ ${max}` : '',
   ];
-  throw new ArgumentError(
-    `${what} is ${typeof value === 'number' && !Number.isNaN(value) ? 'out of range' : 'not a number'}`,
-    {
-      given: typeof value === 'string' ? `"${value}"` : String(value),
-      expected: `a ${integer ? 'whole ' : ''}number ${bounds.filter(Boolean).join(' and ')}`.trim(),
-    },
-  );
+  throw new ArgumentError(what, {
+    given: typeof value === 'string' ? `"${value}"` : String(value),
+    expected: `a ${integer ? 'whole ' : ''}number ${bounds.filter(Boolean).join(' and ')}`.trim(),
+  });
 }
 
 /** Checks token ids against a vocabulary of V. @throws ArgumentError naming the first that is not 0 … V − 1 */

@@ -14,3 +14,6 @@ export { ssdQuadratic } from './ssd/quadratic.js';
 export { ssdRecurrent } from './ssd/recurrent.js';
 export * from './tensor.js';
 export * from './structured/index.js';
+export * from './lti/index.js';
+export * from './attention/index.js';
+export * from './costs.js';

@@ -40,10 +40,10 @@ describe('what a user reads', () => {
 
   it('about sampling', () => {
     expect(thrown(() => samplingParams({ temperature: NaN }))).toMatchInlineSnapshot(
-      `"ArgumentError: temperature is not a number; given: NaN; expected: a number ≥ 0 and ≤ 1000"`,
+      `"ArgumentError: temperature; given: NaN; expected: a number ≥ 0 and ≤ 1000"`,
     );
     expect(thrown(() => samplingParams({ topP: 0 }))).toMatchInlineSnapshot(
-      `"ArgumentError: topP is out of range; given: 0; expected: a number > 0 and ≤ 1"`,
+      `"ArgumentError: topP; given: 0; expected: a number > 0 and ≤ 1"`,
     );
     expect(thrown(() => samplingParams({ top_p: 0.9 } as object))).toMatchInlineSnapshot(
       `"ArgumentError: sampling has no option "top_p"; expected: one of repetitionPenalty, temperature, topK, topP, minP"`,

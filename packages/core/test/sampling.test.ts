@@ -132,6 +132,14 @@ describe('sampleToken', () => {
     expect(new Set([0, 0.3, 0.6, 0.9].map((u) => draw([7, 7, 7, 7], { topP: 0.5 }, u)))).toEqual(new Set([0, 1, 2, 3]));
   });
 
+  it('stops the nucleus where it has reached topP exactly', () => {
+    // Weights of 1, ½ and ½: the first alone is half of them.
+    const logits = [0, Math.log(0.5), Math.log(0.5)];
+    expect(logits.map(Math.exp)).toEqual([1, 0.5, 0.5]);
+    expect(draw(logits, { topP: 0.5 }, 0.999)).toBe(0);
+    expect(draw(logits, { topP: 0.5 + 2 ** -40 }, 0.999)).toBe(2);
+  });
+
   it('takes the nucleus from what topK left', () => {
     // e.g. 0.4, 0.3, 0.2, 0.1: of the first two, 4/7 and 3/7, 0.55 takes one; of all four it takes two.
     const logits = [0.4, 0.3, 0.2, 0.1].map(Math.log);

@@ -87,12 +87,12 @@ describe('views', () => {
     const shapes = fc.array(fc.constantFrom(1, 2, 3, 4, 6), { minLength: 0, maxLength: 4 });
     const steps = fc.array(fc.tuple(fc.nat(5), fc.nat(2 ** 12)), { maxLength: 8 });
     fc.assert(
-      fc.property(shapes, steps, (shape, chain) => {
-        const size = sizeOf(shape);
-        let t: Tensor<readonly number[]> = hostTensor(
-          Array.from({ length: size }, (_, i) => i),
-          shape,
-        );
+      fc.property(shapes, fc.boolean(), steps, (shape, columnMajor, chain) => {
+        const numbers = Array.from({ length: sizeOf(shape) }, (_, i) => i);
+        const rowMajor: Tensor<readonly number[]> = hostTensor(numbers, shape);
+        let t = columnMajor
+          ? { ...rowMajor, shape: shape.toReversed(), strides: rowMajor.strides.toReversed() }
+          : rowMajor;
         let want = nested(t);
         for (const [kind, r] of chain) {
           const step = someStep(t, kind, r);

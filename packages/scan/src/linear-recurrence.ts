@@ -40,15 +40,20 @@ export function linearRecurrence(
 ): Float64Array {
   refuseUnknown('linearRecurrence', options, ['reverse']);
   const { l, d, shared } = checkRecurrence(a, b, h0);
-  const h = Float64Array.from(b);
+  const h = new Float64Array(b);
   const state = stateOf(h0);
-  for (let i = 0; i < l; i++) {
-    const t = options.reverse ? l - 1 - i : i;
-    for (let k = 0; k < d; k++) {
-      const decay = a[shared ? t : t * d + k]!;
-      h[t * d + k] = state[k] = decay * state[k]! + h[t * d + k]!;
+  const step = options.reverse ? -1 : 1;
+  let t = options.reverse ? l - 1 : 0;
+  if (d === 1) {
+    let value = state[0]!; // in a register: memory would be the slowest link of the chain
+    for (let i = 0; i < l; i++, t += step) h[t] = value = a[t]! * value + h[t]!;
+    state[0] = value;
+  } else {
+    for (let i = 0; i < l; i++, t += step) {
+      for (let k = 0, at = t * d; k < d; k++, at++) h[at] = state[k] = a[shared ? t : at]! * state[k]! + h[at]!;
     }
   }
+  if (!state.every(Number.isFinite)) expectFinite(a);
   return h;
 }
 
@@ -86,6 +91,7 @@ export function linearRecurrenceGradient(a: Vector, h: Vector, h0: number | Vect
   const { l, d, shared } = checkRecurrence(a, h, h0);
   if (gradH.length !== h.length)
     throw new ShapeError('gradH', { given: `${gradH.length} numbers`, expected: `${h.length}, as h` });
+  expectFinite(a);
   const width = shared ? 1 : d;
   const next = Float64Array.from({ length: a.length }, (_, i) => a[i + width] ?? 0);
   const gradB = linearRecurrence(next, gradH, new Float64Array(d), { reverse: true });
@@ -101,10 +107,10 @@ export function linearRecurrenceGradient(a: Vector, h: Vector, h0: number | Vect
 
 /** The state as d numbers of its own. */
 export function stateOf(h0: number | Vector): Float64Array {
-  return typeof h0 === 'number' ? Float64Array.of(h0) : Float64Array.from(h0);
+  return typeof h0 === 'number' ? Float64Array.of(h0) : new Float64Array(h0);
 }
 
-/** @throws ShapeError when lengths don't fit; ArgumentError for a decay that is not finite */
+/** @throws ShapeError when lengths don't fit */
 export function checkRecurrence(a: Vector, b: Vector, h0: number | Vector): Recurrence {
   const d = typeof h0 === 'number' ? 1 : h0.length;
   if (d === 0) throw new ShapeError('the state h0', { given: 'no numbers', expected: 'one for each channel' });
@@ -121,9 +127,16 @@ export function checkRecurrence(a: Vector, b: Vector, h0: number | Vector): Recu
       d === 1 ? `${l}, one for each step` : `${l}, one for each step, or ${l * d}, one for each channel of each`;
     throw new ShapeError('the decays a', { given: `${a.length} numbers`, expected });
   }
+  return { l, d, shared: a.length === l };
+}
+
+/**
+ * Refuses decays that are not finite. After one of them no state is finite again (∞·0 is NaN), so whoever has a finite last state need not ask.
+ * @throws ArgumentError naming the first
+ */
+export function expectFinite(a: Vector): void {
   for (let i = 0; i < a.length; i++) {
     if (Number.isFinite(a[i])) continue;
     throw new ArgumentError('a decay is not finite', { given: `a[${i}] = ${a[i]}`, expected: 'finite numbers' });
   }
-  return { l, d, shared: a.length === l };
 }

@@ -38,12 +38,12 @@ export function selectiveScanParallel(input: SelectiveScanInput, options: { scan
   const problem = selectiveProblem(input);
   const { b, l, d, n, C, D, u, z, h0 } = problem;
   const y = new Float64Array(b * l * d);
-  const finalStates = Float64Array.from(h0);
+  const finalStates = new Float64Array(h0);
   const monoid = diagonalAffine(n);
   for (let i = 0; i < b; i++) {
     for (let k = 0; k < d; k++) {
       const state = finalStates.subarray((i * d + k) * n, (i * d + k + 1) * n);
-      const before = Float64Array.from(state);
+      const before = state.slice();
       scan(monoid, updates(problem, i, k)).forEach((map, t) => {
         const at = (i * l + t) * d + k;
         state.set(applyAffine(map, before));

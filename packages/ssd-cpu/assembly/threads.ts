@@ -4,8 +4,8 @@
 const ARRIVED: usize = 16384;
 const GENERATION: usize = ARRIVED + 64;
 const SLEEPERS: usize = ARRIVED + 128;
-/** Polls before a thread sleeps: a few microseconds, about what waking one costs. */
-const SPINS: i32 = 4000;
+/** Polls before a thread sleeps: a microsecond or two; longer takes a busy machine from whom it waits for. */
+const SPINS: i32 = 1000;
 
 /** Waits until all `threads` have arrived. */
 export function barrier(threads: u32): void {

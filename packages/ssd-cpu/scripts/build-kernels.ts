@@ -30,7 +30,11 @@ async function compile(...features: string[]): Promise<Buffer> {
       '--converge',
       '--runtime',
       'stub',
-      '--noAssert', '--disableWarning', '201', '--disableWarning', '112',
+      '--noAssert',
+      '--disableWarning',
+      '201',
+      '--disableWarning',
+      '112',
       '--use',
       'abort=',
     ];

@@ -2,10 +2,10 @@ import { byteAlphabet, utf8Byte, utf8Length } from './bytes.js';
 import { TokenizerError } from './errors.js';
 import type { Fields } from './fields.js';
 import { MergeTable } from './merges.js';
-import { PairTable } from './pairTable.js';
-import type { PreTokenizer, WordEnd } from './preTokenizer.js';
+import { PairTable } from './pair-table.js';
+import type { PreTokenizer, WordEnd } from './pre-tokenizer.js';
 import { readMerges, readVocabulary, type Merge, type Vocabulary } from './vocabulary.js';
-import { WordCache } from './wordCache.js';
+import { WordCache } from './word-cache.js';
 
 /** The tokens of a word, and how many UTF-8 bytes of it each stands for. */
 export interface SizedTokens {

@@ -6,10 +6,10 @@ import {
   MapStep,
   StripEdgesStep,
   type Step,
-} from './decoderSteps.js';
+} from './decoder-steps.js';
 import { componentsOf, type Fields } from './fields.js';
 import { escapeLiteral, patternOf } from './pattern.js';
-import { readByteLevel, readMetaspace } from './preTokenizer.js';
+import { readByteLevel, readMetaspace } from './pre-tokenizer.js';
 
 /** How tokens become text: fresh steps for each text. */
 export interface Decoder {
@@ -46,7 +46,7 @@ export function readDecoder(file: Fields): Decoder {
     bytesOf: (token) => {
       let seen: string | Uint8Array = token;
       for (const { inner } of components) if (inner && typeof seen === 'string') seen = inner(seen);
-      return typeof seen === 'string' ? new TextEncoder().encode(seen) : seen;
+      return typeof seen === 'string' ? new TextEncoder().encode(seen) : seen.slice();
     },
   };
 }

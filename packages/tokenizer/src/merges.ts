@@ -1,5 +1,5 @@
 import { Heap } from './heap.js';
-import { PairTable } from './pairTable.js';
+import { PairTable } from './pair-table.js';
 
 /** Up to this many symbols, rescanning all neighbours after each merge is faster than a heap. */
 const SHORT = 48;
@@ -74,7 +74,7 @@ export class MergeTable {
     const n = ids.length;
     const next = Int32Array.from({ length: n }, (_, i) => i + 1);
     const previous = Int32Array.from({ length: n }, (_, i) => i - 1);
-    // One number orders the merges by rank, then position; a symbol merged away becomes -1.
+    // One number orders the merges by rank (below 2²²), then position (below 2³¹); a symbol merged away becomes -1.
     const heap = new Heap<number>((a, b) => a < b);
     const consider = (at: number): void => {
       const rank = (next[at] as number) < n ? this.rank(ids[at] as number, ids[next[at] as number] as number) : -1;

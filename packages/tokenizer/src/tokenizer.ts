@@ -1,15 +1,15 @@
-import { AddedTokenFinder, readAddedTokens, type AddedToken } from './addedTokens.js';
+import { AddedTokenFinder, readAddedTokens, type AddedToken } from './added-tokens.js';
 import { Bpe } from './bpe.js';
 import { wellFormed } from './bytes.js';
-import { DecodeStream } from './decodeStream.js';
+import { DecodeStream } from './decode-stream.js';
 import { readDecoder, type Decoder } from './decoder.js';
 import { Encoding, type EncodingDetails } from './encoding.js';
 import { TokenizerError } from './errors.js';
 import { checkOptions, Fields } from './fields.js';
 import { readNormalizer, type Normalizer } from './normalizer.js';
 import { rangesOf, slicePiece, wholeText, type Piece } from './piece.js';
-import { readPostProcessor, type PostProcessor } from './postProcessor.js';
-import { readPreTokenizer, type PreTokenizer } from './preTokenizer.js';
+import { readPostProcessor, type PostProcessor } from './post-processor.js';
+import { readPreTokenizer, type PreTokenizer } from './pre-tokenizer.js';
 
 export interface EncodeOptions {
   /** Whether to add the tokens that the file's post-processor puts around a text, such as `<s>`. Default true. */
@@ -146,7 +146,7 @@ export class Tokenizer {
     return this.#bpe.vocabulary.ids.get(token) ?? this.#addedIds.get(token);
   }
 
-  /** Whether `skipSpecialTokens` leaves the token out. */
+  /** Whether `skipSpecialTokens` leaves the token out: whether the file lists it as special. */
   isSpecial(id: number): boolean {
     return this.#added.get(id)?.special ?? false;
   }

@@ -1,9 +1,11 @@
 import { byteAlphabet, wellFormed } from './bytes.js';
 import { Corpus } from './corpus.js';
 import { TokenizerError } from './errors.js';
-import { gpt2WordEnd } from './gpt2Split.js';
-import { byteLevelJson, type TokenizerJson } from './tokenizerJson.js';
+import { checkOptions } from './fields.js';
+import { gpt2WordEnd } from './gpt2-split.js';
 import { Pace } from './pace.js';
+import { byteLevelJson, type TokenizerJson } from './tokenizer-json.js';
+import { MOST_ID } from './vocabulary.js';
 
 /** What {@link trainBpe} reports while it works. */
 export interface TrainProgress {
@@ -102,25 +104,19 @@ async function countWords(
   return counts;
 }
 
-const OPTIONS = new Set(['vocabSize', 'specialTokens', 'minFrequency', 'onProgress', 'signal']);
-
 function checked(options: TrainOptions): TrainOptions & { specialTokens: readonly string[]; minFrequency: number } {
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name))
-      throw new TokenizerError(`trainBpe: unknown option "${name}"; known: ${[...OPTIONS].join(', ')}`);
-  }
+  checkOptions('trainBpe', options, ['vocabSize', 'specialTokens', 'minFrequency', 'onProgress', 'signal']);
   const { vocabSize, specialTokens = [], minFrequency = 2 } = options;
-  const bad = specialTokens.find(
-    (token, i) => [...token].length < 2 || /\p{Surrogate}/u.test(token) || specialTokens.indexOf(token) !== i,
-  );
-  if (bad !== undefined)
-    throw new TokenizerError(
-      `trainBpe: special token ${JSON.stringify(bad)} is given twice or shorter than two characters`,
-    );
+  for (const [i, token] of specialTokens.entries()) {
+    const fault = [...token].length < 2 ? 'shorter than two characters' : /\p{Surrogate}/u.test(token) ? 'no text' : '';
+    if (fault !== '' || specialTokens.indexOf(token) < i) {
+      throw new TokenizerError(`trainBpe: special token ${JSON.stringify(token)} is ${fault || 'given twice'}`);
+    }
+  }
   const least = specialTokens.length + 256;
-  if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > 2 ** 24) {
+  if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > MOST_ID + 1) {
     throw new TokenizerError(
-      `trainBpe: vocabSize ${vocabSize} is not an integer from ${least} (special tokens and 256 bytes) to 2^24`,
+      `trainBpe: vocabSize ${vocabSize} is not an integer from ${least} (special tokens and 256 bytes) to ${MOST_ID + 1}`,
     );
   }
   if (!Number.isInteger(minFrequency) || minFrequency < 1) {

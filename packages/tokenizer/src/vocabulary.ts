@@ -4,6 +4,9 @@ import { mismatch, shown, type Fields } from './fields.js';
 /** Larger ids are refused: no vocabulary has them, and a wrong one must not make a huge table. */
 export const MOST_ID = 2 ** 24 - 1;
 
+/** More merges are refused: ranks have 22 bits beside 31 of a position in one exact double. */
+const MOST_MERGES = 2 ** 22;
+
 /** The ids of two tokens that join, and of what they make. */
 export type Merge = readonly [left: number, right: number, result: number];
 
@@ -36,7 +39,9 @@ function isId(value: unknown): value is number {
 
 /** Reads `model.merges`, the most preferred first: `"left right"` or `["left", "right"]`. */
 export function readMerges(model: Fields, ids: ReadonlyMap<string, number>): Merge[] {
-  return model.list('merges').map((entry, i) => {
+  const list = model.list('merges');
+  if (list.length > MOST_MERGES) throw mismatch('model.merges', `a list of at most ${MOST_MERGES}`, list.length);
+  return list.map((entry, i) => {
     const parts: unknown = typeof entry === 'string' ? entry.split(' ') : entry;
     const [left, right] = Array.isArray(parts) && parts.length === 2 ? (parts as unknown[]) : [];
     if (typeof left !== 'string' || typeof right !== 'string') {

@@ -93,9 +93,8 @@ export class Memory {
     if ((t.shape.at(-1) ?? 1) > 1 && t.strides.at(-1) !== 1) rowOffsets(t, what);
   }
 
-  /** Row-major values of a view, a copy. */
+  /** Row-major values of a view that was checked before, a copy. */
   values(t: RefTensor): Block {
-    this.use('tensor', t);
     const size = sizeOf(t.shape);
     if (isContiguous(t)) return t.data.slice(t.offset, t.offset + size);
     const width = t.shape.at(-1) ?? 1;
@@ -104,7 +103,7 @@ export class Memory {
     return out;
   }
 
-  /** Writes row-major values into a view. */
+  /** Writes row-major values into a view that was checked before. */
   write(t: RefTensor, values: Block): void {
     const width = t.shape.at(-1) ?? 1;
     rowOffsets(t).forEach((start, r) => t.data.set(values.subarray(r * width, (r + 1) * width), start));

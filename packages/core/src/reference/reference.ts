@@ -80,6 +80,7 @@ export function reference(): Backend<Block> {
     weight,
     read: async (t) => {
       memory.outsideProgram('read');
+      memory.use('tensor', t);
       return memory.values(t);
     },
     free: (...things) => memory.release(things),

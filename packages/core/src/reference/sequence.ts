@@ -13,7 +13,7 @@ import { selectiveScan as selectiveScanForm, selectiveScanAxes } from '../select
 import { expectShape, shapeText } from '../shape.js';
 import { ssdAxes } from '../ssd/problem.js';
 import { ssdRecurrent } from '../ssd/recurrent.js';
-import type { Tensor } from '../tensor.js';
+import { row, slice, type Tensor } from '../tensor.js';
 import type { Block, Memory, RefTensor } from './memory.js';
 import { statesOf } from './slots.js';
 
@@ -46,27 +46,24 @@ export function sequenceOperations(memory: Memory) {
     }
     const kept = width - 1;
     const states = statesOf(memory, { b, l, state: [kept, k] }, { x, weight, bias }, state, options);
-    const before = states.initial()?.data;
+    const initial = states.initial();
     const after = new Float64Array(b * kept * k);
     const out = memory.make([b, l, k]);
     for (let i = 0; i < b; i++) {
+      // The inputs that count in one line (width − 1 + length, k): the past, then x.
       const length = states.counts[i]!;
-      // The inputs that count: the last width − 1 of the past, then x.
-      const input = (t: number, c: number) =>
-        t < 0
-          ? (before?.[(i * kept + kept + t) * k + c] ?? 0)
-          : x.data[x.offset + i * x.strides[0]! + t * x.strides[1]! + c]!;
+      const line = new Float64Array((kept + length) * k);
+      if (initial) line.set(memory.values(row(initial, i)));
+      line.set(memory.values(slice(row(x, i), 0, 0, length)), kept * k);
       for (let t = 0; t < length; t++) {
         for (let c = 0; c < k; c++) {
+          const taps = weight.offset + c * weight.strides[0]!;
           let sum = bias ? bias.data[bias.offset + c]! : 0;
-          for (let s = 0; s < width; s++)
-            sum += weight.data[weight.offset + c * weight.strides[0]! + s]! * input(t - kept + s, c);
+          for (let s = 0; s < width; s++) sum += weight.data[taps + s]! * line[(t + s) * k + c]!;
           out.data[(i * l + t) * k + c] = activation === 'silu' ? silu(sum) : sum;
         }
       }
-      for (let s = 0; s < kept; s++) {
-        for (let c = 0; c < k; c++) after[(i * kept + s) * k + c] = input(length - kept + s, c);
-      }
+      after.set(line.subarray(length * k), i * kept * k);
     }
     states.keep(after);
     return out;

@@ -2,7 +2,7 @@ import { expectNumber } from '../arguments.js';
 import type { SlotOptions, StatefulOptions } from '../backend.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { expectShape, sizeOf } from '../shape.js';
-import { row, type Tensor, tensorOf } from '../tensor.js';
+import { row, slice, type Tensor, tensorOf } from '../tensor.js';
 import type { Block, Memory, RefTensor } from './memory.js';
 
 /** Which slot each batch row is, and how many of its positions count. */
@@ -35,8 +35,8 @@ export function slotsOf(
 
 /** Where a stateful operation begins and where it leaves its states. */
 export interface States extends Slots {
-  /** The states of the batch's rows, out of their slots; undefined to begin from zeros. */
-  initial(): Tensor<Float64Array> | undefined;
+  /** The states of the batch's rows, out of their slots: a view where these follow one another. Undefined to begin from zeros. */
+  initial(): Tensor<Block> | undefined;
   /** Puts the rows' new states, in the batch's order, into their slots. */
   keep(states: Float64Array): void;
 }
@@ -71,6 +71,8 @@ export function statesOf(
     ...slots,
     initial() {
       if (!state) return undefined;
+      const first = slots.slotOf[0] ?? 0;
+      if (slots.slotOf.every((slot, i) => slot === first + i)) return slice(state, 0, first, first + axes.b);
       const gathered = new Float64Array(axes.b * size);
       slots.slotOf.forEach((slot, i) => gathered.set(memory.values(row(state, slot)), i * size));
       return tensorOf(gathered, 'f64', [axes.b, ...axes.state]);

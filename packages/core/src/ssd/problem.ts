@@ -85,7 +85,7 @@ export function solveHeads(input: SsdInput, form: (head: HeadProblem) => void): 
     for (let k = 0; k < h; k++) {
       const group = Math.floor((k * g) / h);
       const state = finalStates.subarray((i * h + k) * p * n, (i * h + k + 1) * p * n);
-      if (initialStates) state.set(gather(initialStates, [i, k], p, n));
+      if (initialStates) copyMatrix(initialStates, [i, k], state);
       for (let c = 0; c < cuts.length; c++) {
         const from = cuts[c]!;
         const to = cuts[c + 1] ?? length;
@@ -177,11 +177,14 @@ function series(t: HostTensor, i: number, from: number, to: number, k: number): 
   return out;
 }
 
-/** t[i, k, :, :] as a contiguous matrix of p × n. */
-function gather(t: HostTensor, [i, k]: [number, number], p: number, n: number): Float64Array {
+/** t[i, k, :, :] as a contiguous matrix. */
+function copyMatrix(t: HostTensor, [i, k]: [number, number], out: Float64Array): void {
   const [s0, s1, s2, s3] = t.strides as [number, number, number, number];
-  const start = t.offset + i * s0 + k * s1;
-  return Float64Array.from({ length: p * n }, (_, e) => t.data[start + Math.floor(e / n) * s2 + (e % n) * s3]!);
+  const [, , p, n] = t.shape as [number, number, number, number];
+  for (let r = 0; r < p; r++) {
+    const start = t.offset + i * s0 + k * s1 + r * s2;
+    for (let c = 0; c < n; c++) out[r * n + c] = t.data[start + c * s3]!;
+  }
 }
 
 /** y += D x, D a number per head or per channel. */

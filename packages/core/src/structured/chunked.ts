@@ -22,8 +22,9 @@ import type { Numbers } from './numbers.js';
  * @throws ShapeError for lengths that disagree, ArgumentError for numbers that are not finite and for a q that is no whole number ≥ 1.
  * @example
  * ```ts
+ * import { multiplyChunked } from '@mamba2/core';
  * const M = { A: [1, 0.5, 0.5], B: [[1], [1], [1]], C: [[1], [1], [1]] };
- * assert.deepEqual([...multiplyChunked(M, [4, 0, 1], { chunkLength: 2 }).data], [4, 2, 2]);
+ * multiplyChunked(M, [4, 0, 1], { chunkLength: 2 }).data; // [4, 2, 2]
  * ```
  */
 export function multiplyChunked(

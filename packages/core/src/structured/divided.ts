@@ -27,8 +27,9 @@ interface Stretch {
  * @throws ShapeError for lengths that disagree, ArgumentError for numbers that are not finite.
  * @example
  * ```ts
+ * import { multiplyDivided } from '@mamba2/core';
  * const M = { A: [1, 0.5, 0.5], B: [[1], [1], [1]], C: [[1], [1], [1]] };
- * assert.deepEqual([...multiplyDivided(M, [4, 0, 1]).data], [4, 2, 2]);
+ * multiplyDivided(M, [4, 0, 1]).data; // [4, 2, 2]
  * ```
  */
 export function multiplyDivided(M: SequentiallySemiseparable, X: Numbers): Tensor<Float64Array> {

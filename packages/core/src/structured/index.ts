@@ -1,5 +1,11 @@
 export { semiseparableProduct, semiseparableSum, semiseparableTranspose } from './algebra.js';
 export { multiplyChunked } from './chunked.js';
+export {
+  type MultiplicationCosts,
+  multiplicationCosts,
+  type MultiplicationForm,
+  type MultiplicationSize,
+} from './costs.js';
 export { denseBlock, entry, toDense } from './dense.js';
 export { multiplyDivided } from './divided.js';
 export type { SemiseparableTensors, SequentiallySemiseparable } from './generators.js';

@@ -18,8 +18,9 @@ import type { Numbers } from './numbers.js';
  * @throws ShapeError for lengths that disagree, ArgumentError for numbers that are not finite.
  * @example
  * ```ts
+ * import { multiplyRecurrent } from '@mamba2/core';
  * const M = { A: [1, 0.5, 0.5], B: [[1], [1], [1]], C: [[1], [1], [1]] };
- * assert.deepEqual([...multiplyRecurrent(M, [4, 0, 1]).data], [4, 2, 2]);
+ * multiplyRecurrent(M, [4, 0, 1]).data; // [4, 2, 2]
  * ```
  */
 export function multiplyRecurrent(M: SequentiallySemiseparable, X: Numbers): Tensor<Float64Array> {

@@ -75,7 +75,7 @@ export function applyAffine(
     throw new ShapeError('applyAffine: h', { given: 'a number', expected: `${b.length} numbers` });
   expectLength('applyAffine: h', h, b.length);
   const n = b.length;
-  const out = Float64Array.from(b);
+  const out = new Float64Array(b);
   if (typeof a === 'number') for (let i = 0; i < n; i++) out[i]! += a * h[i]!;
   else if (a.length === n) for (let i = 0; i < n; i++) out[i]! += a[i]! * h[i]!;
   else if (a.length === n * n) {

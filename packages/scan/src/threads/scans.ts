@@ -9,7 +9,7 @@ import {
   tensorOf,
 } from '@mamba2/core';
 
-import { checkRecurrence, stateOf } from '../linear-recurrence.js';
+import { checkRecurrence, expectFinite, stateOf } from '../linear-recurrence.js';
 import type { Vector } from '../monoids/affine.js';
 import { badDecay, selectiveProblem } from '../selective-problem.js';
 import type { SelectiveScanOutput } from '../selective-scan.js';
@@ -102,6 +102,8 @@ export async function threadedRecurrence(
     byChannel: expectSplit(options.split, 'channels') ?? d >= 8 * lanes,
   };
   const work = await pool.run('recurrence', args, { lanes, signal: options.signal });
+  const last = args.reverse ? h.subarray(0, d) : h.subarray(h.length - d);
+  if (!last.every(Number.isFinite)) expectFinite(a);
   options.report?.(work);
   return h;
 }

@@ -34,49 +34,55 @@ export interface PrefixSumArgs {
 }
 
 /** `y_t = x_0 + … + x_t`, summed in float64. */
-export function prefixSum({ x, y, totals, exclusive, reverse }: PrefixSumArgs, lane: Lane): LaneWork {
-  const l = x.length;
-  const step = reverse ? -1 : 1;
-  const scan = ([start, end]: Range, left: number): number => {
-    let sum = left;
-    let at = reverse ? l - 1 - start : start;
-    if (exclusive) {
-      for (let i = start; i < end; i++, at += step) {
-        const value = x[at]!;
-        y[at] = sum;
-        sum += value;
-      }
-    } else {
-      for (let i = start; i < end; i++, at += step) {
-        sum += x[at]!;
-        y[at] = sum;
-      }
-    }
-    return sum;
-  };
-  // Four sums side by side: a reduction may be regrouped, and then an addition need not wait for the one before.
-  const reduce = ([start, end]: Range): number => {
-    let [s0, s1, s2, s3] = [0, 0, 0, 0];
-    let at = reverse ? l - 1 - start : start;
-    let i = start;
-    for (; i + 3 < end; i += 4, at += 4 * step) {
-      s0 += x[at]!;
-      s1 += x[at + step]!;
-      s2 += x[at + 2 * step]!;
-      s3 += x[at + 3 * step]!;
-    }
-    for (; i < end; i++, at += step) s0 += x[at]!;
-    return s0 + s1 + (s2 + s3);
-  };
+export function prefixSum(args: PrefixSumArgs, lane: Lane): LaneWork {
+  const { x, totals } = args;
   const first = (range: Range): void => {
-    totals[lane.index] = lane.index === 0 ? scan(range, 0) : reduce(range);
+    totals[lane.index] = lane.index === 0 ? scanSum(args, range, 0) : reduceSum(args, range);
   };
   const second = (range: Range): void => {
     let left = 0;
     for (let k = 0; k <= lane.index; k++) left += totals[k]!;
-    scan(range, left);
+    scanSum(args, range, left);
   };
-  return twoPasses(lane, l, 1, 0.35, first, second);
+  return twoPasses(lane, x.length, 1, 0.3, first, second);
+}
+
+/** Sums of a range from what lies left of it; returns the last. */
+function scanSum({ x, y, exclusive, reverse }: PrefixSumArgs, [start, end]: Range, left: number): number {
+  const step = reverse ? -1 : 1;
+  let at = reverse ? x.length - 1 - start : start;
+  let sum = left;
+  if (exclusive) {
+    for (let i = start; i < end; i++, at += step) {
+      const value = x[at]!;
+      y[at] = sum;
+      sum += value;
+    }
+  } else {
+    for (let i = start; i < end; i++, at += step) {
+      sum += x[at]!;
+      y[at] = sum;
+    }
+  }
+  return sum;
+}
+
+/** The sum of a range, as four side by side: a reduction may be regrouped, and then an addition need not wait for the one before. */
+function reduceSum({ x, reverse }: PrefixSumArgs, [start, end]: Range): number {
+  const part = reverse ? x.subarray(x.length - end, x.length - start) : x.subarray(start, end);
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  const whole = part.length - (part.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    s0 += part[i]!;
+    s1 += part[i + 1]!;
+    s2 += part[i + 2]!;
+    s3 += part[i + 3]!;
+  }
+  for (let i = whole; i < part.length; i++) s0 += part[i]!;
+  return s0 + s1 + (s2 + s3);
 }
 
 /** Arguments of {@link recurrence}. */
@@ -102,7 +108,7 @@ export function recurrence(args: RecurrenceArgs, lane: Lane): LaneWork {
   const { b, h0, maps, byChannel } = args;
   const d = h0.length;
   const l = b.length / d;
-  const state = Float64Array.from(h0);
+  const state = new Float64Array(h0);
   if (byChannel) {
     return onePass(lane, d, l, ([first, end]) => scanSteps(args, lane, [0, l], state, first, end));
   }
@@ -125,7 +131,7 @@ export function recurrence(args: RecurrenceArgs, lane: Lane): LaneWork {
     }
     scanSteps(args, lane, range, state, 0, d);
   };
-  return twoPasses(lane, l, d, d === 1 ? 0.5 : 1, first, second);
+  return twoPasses(lane, l, d, d === 1 ? 0.65 : 1, first, second);
 }
 
 /** Runs the recurrence over a range of steps and of channels from `state`, which is left at the last. */
@@ -161,42 +167,23 @@ function scanSteps(
 
 /** The map of a range of steps: multiplies `products` by its decays and runs `state` through it. */
 function reduceSteps(
-  { a, b, h0, shared, reverse }: RecurrenceArgs,
+  args: RecurrenceArgs,
   lane: Lane,
-  [start, end]: Range,
+  range: Range,
   products: Float64Array,
   state: Float64Array,
 ): void {
+  const { a, b, h0, shared, reverse } = args;
   const d = h0.length;
-  const step = reverse ? -1 : 1;
-  let t = reverse ? b.length / d - 1 - start : start;
   if (d === 1) {
-    // Four stretches side by side, each a map; their product is the range's.
-    const quarter = Math.floor((end - start) / 4);
-    let [p0, p1, p2, p3, s0, s1, s2, s3] = [1, 1, 1, 1, 0, 0, 0, 0];
-    for (let i = 0; i < quarter; i++, t += step) {
-      const [t1, t2, t3] = [t + step * quarter, t + step * 2 * quarter, t + step * 3 * quarter];
-      const [a0, a1, a2, a3] = [a[t]!, a[t1]!, a[t2]!, a[t3]!];
-      p0 *= a0;
-      p1 *= a1;
-      p2 *= a2;
-      p3 *= a3;
-      s0 = a0 * s0 + b[t]!;
-      s1 = a1 * s1 + b[t1]!;
-      s2 = a2 * s2 + b[t2]!;
-      s3 = a3 * s3 + b[t3]!;
-    }
-    let product = p3 * p2 * (p1 * p0);
-    let sum = p3 * (p2 * (p1 * s0 + s1) + s2) + s3;
-    t += step * 3 * quarter;
-    for (let i = start + 4 * quarter; i < end; i++, t += step) {
-      product *= a[t]!;
-      sum = a[t]! * sum + b[t]!;
-    }
-    products[0] = product;
-    state[0] = sum;
+    const map = reduceScalar(args, range);
+    products[0] = map.product;
+    state[0] = map.sum;
     return;
   }
+  const [start, end] = range;
+  const step = reverse ? -1 : 1;
+  let t = reverse ? b.length / d - 1 - start : start;
   for (let i = start; i < end; i++, t += step) {
     if ((i & 1023) === 0) lane.check();
     for (let c = 0; c < d; c++) {
@@ -205,6 +192,31 @@ function reduceSteps(
       state[c] = decay * state[c]! + b[t * d + c]!;
     }
   }
+}
+
+/** The map of a range of one channel's steps, from two halves side by side, each a map of its own. */
+function reduceScalar({ a, b, reverse }: RecurrenceArgs, [start, end]: Range): { product: number; sum: number } {
+  const half = (end - start - ((end - start) % 2)) / 2; // not by rounding, which would make the indices floats to the engine
+  const step = reverse ? -1 : 1;
+  let t0 = reverse ? b.length - 1 - start : start;
+  let t1 = t0 + step * half;
+  let p0 = 1;
+  let p1 = 1;
+  let s0 = 0;
+  let s1 = 0;
+  for (let i = 0; i < half; i++, t0 += step, t1 += step) {
+    const a0 = a[t0]!;
+    const a1 = a[t1]!;
+    p0 *= a0;
+    p1 *= a1;
+    s0 = a0 * s0 + b[t0]!;
+    s1 = a1 * s1 + b[t1]!;
+  }
+  for (let i = 2 * half; i < end - start; i++, t1 += step) {
+    p1 *= a[t1]!;
+    s1 = a[t1]! * s1 + b[t1]!;
+  }
+  return { product: p1 * p0, sum: p1 * s0 + s1 };
 }
 
 /** Arguments of {@link selectiveScan}; axes as in core's `SelectiveScanInput`. */
@@ -238,7 +250,7 @@ export interface SelectiveScanArgs {
 export function selectiveScan(args: SelectiveScanArgs, lane: Lane): LaneWork & { readonly bad: number } {
   const { b, l, d, n, A, h0, finalStates, maps, byRow } = args;
   const rows = b * d;
-  const state = Float64Array.from(h0);
+  const state = new Float64Array(h0);
   let bad = -1;
   if (byRow) {
     const work = onePass(lane, rows, l, ([first, end]) => {

@@ -21,11 +21,15 @@ export async function values(backend: Backend, t: Tensor): Promise<Float64Array>
   return Float64Array.from(await backend.read(t));
 }
 
-/** Runs operations in a scope, reads the tensors they return, and frees those. */
+/**
+ * Runs operations in a scope, reads the tensors they return, and frees those. Memory that a backend gives out again is full of NaN before:
+ * what an operation fails to write shows.
+ */
 export async function run<T extends Record<string, Tensor>>(
   backend: Backend,
   fn: () => T,
 ): Promise<{ [K in keyof T]: Float64Array }> {
+  backend.free(...[64, 1024, 16384].map((count) => backend.upload(new Float64Array(count).fill(NaN))));
   const made: Record<string, Tensor> = backend.scope(fn);
   const reads = Object.entries(made).map(async ([name, t]) => [name, await values(backend, t)] as const);
   const out = Object.fromEntries(await Promise.all(reads));

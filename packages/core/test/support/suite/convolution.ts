@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { slice } from '../../../src/index.js';
+import { row, slice } from '../../../src/index.js';
 import { expectClose, expectIdentical } from '../expect-close.js';
 import * as oracle from '../oracles.js';
 import { randomInputs } from '../random-inputs.js';
@@ -63,8 +63,9 @@ export function convolutionTests(suite: Suite): void {
       const padded = c.x.map((v, e) => (Math.floor(e / k) % l < counts[Math.floor(e / (l * k))]! ? v : NaN));
       const out = await run(backend, () => {
         const state = backend.upload(c.state, [slots, width - 1, k]);
-        const w = { weight: stridedView(backend, c.weight, [k, width]), bias: backend.upload(c.bias) };
-        const options = { rows: ints(backend, rows), lengths: ints(backend, counts) };
+        const w = { weight: stridedView(backend, c.weight, [k, width]), bias: stridedView(backend, c.bias, [k]) };
+        const both = ints(backend, [...rows, ...counts], [2, b]);
+        const options = { rows: row(both, 0), lengths: row(both, 1) };
         return { y: backend.causalConv1d(stridedView(backend, padded, [b, l, k]), w, state, options), state };
       });
       const size = (width - 1) * k;

@@ -79,7 +79,7 @@ export function denseTests(suite: Suite): void {
             residual: backend.linear(xt, weight, { residual: residualT }),
             both: backend.linear(xt, weight, { bias: biasT, residual: residualT }),
             strided: backend.linear(stridedView(backend, x, [b, l, k]), weight, {
-              bias: biasT,
+              bias: stridedView(backend, bias, [m]),
               residual: stridedView(backend, residual, [b, l, m]),
             }),
           };
@@ -117,7 +117,9 @@ export function denseTests(suite: Suite): void {
       const ids = [...random.integers(8, V), 0, V - 1];
       const { y } = await run(backend, () => {
         const table = backend.weight(matrix);
-        return { y: backend.embed(ints(backend, ids, [2, 5]), table) };
+        // A view of the middle columns; the others hold no ids.
+        const wide = [0, 5].flatMap((start) => [-9, ...ids.slice(start, start + 5), 2 ** 30]);
+        return { y: backend.embed(slice(ints(backend, wide, [2, 7]), 1, 1, 6), table) };
       });
       expectIdentical(
         y,
@@ -161,7 +163,7 @@ export function denseTests(suite: Suite): void {
           plain: backend.rmsNorm(xt, wt, { eps, groups }),
           before: backend.rmsNorm(xt, wt, { eps, groups, gate: gateT }),
           after: backend.rmsNorm(xt, wt, { eps, groups, gate: gateT, normBeforeGate: true }),
-          strided: backend.rmsNorm(views[0], wt, { eps, groups, gate: views[1] }),
+          strided: backend.rmsNorm(views[0], stridedView(backend, w, [d]), { eps, groups, gate: views[1] }),
         };
       });
       const before = oracle.rmsNorm(x, w, { eps, groups, gate });
@@ -248,7 +250,7 @@ export function denseTests(suite: Suite): void {
       const x = randomInputs(11).normal(b * l * d);
       const out = await run(backend, () => {
         const t = stridedView(backend, x, [b, l, d]);
-        return { all: backend.last(t), ragged: backend.last(t, ints(backend, [1, 4, 2])) };
+        return { all: backend.last(t), ragged: backend.last(t, slice(ints(backend, [9, 1, 4, 2]), 0, 1, 4)) };
       });
       const at = (i: number, t: number) => [...x.subarray((i * l + t) * d, (i * l + t + 1) * d)];
       expectIdentical(out.all, [...at(0, 3), ...at(1, 3), ...at(2, 3)]);

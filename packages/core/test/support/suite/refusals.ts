@@ -171,6 +171,7 @@ const badContents: [Kind, (b: Backend, o: Operands) => unknown][] = [
   [ArgumentError, (b, o) => b.causalConv1d(o.u, { weight: o.taps }, o.conv, { rows: o.i32([1, 1]) })],
   [ArgumentError, (b, o) => b.causalConv1d(o.u, { weight: o.taps }, o.conv, { rows: o.i32([1, 3]) })],
   [ArgumentError, (b, o) => b.causalConv1d(o.u, { weight: o.taps }, o.conv, { lengths: o.i32([-1, 3]) })],
+  [ArgumentError, (b, o) => b.causalConv1d(o.u, { weight: o.taps }, o.conv, { lengths: o.i32([3, 4]) })],
   [ArgumentError, (b, o) => b.ssd(o.x, o.dt, o.B, o.C, o, o.ssm, { lengths: o.i32([3, 4]) })],
   [ArgumentError, (b, o) => b.ssd(o.x, o.dt, o.B, o.C, o, o.ssm, { rows: o.i32([2, 2]) })],
   [ArgumentError, (b, o) => b.ssd(o.x, o.dt, o.B, o.C, o, o.ssm, { rows: o.i32([-1, 0]) })],

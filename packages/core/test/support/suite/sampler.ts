@@ -6,6 +6,7 @@ import {
   type SamplingParams,
   samplingParams,
   seedWords,
+  slice,
   type Tensor,
   uniform,
 } from '../../../src/index.js';
@@ -258,6 +259,29 @@ export function samplerTests(suite: Suite): void {
           expectIdentical(own[0]!, own[1]!, `${name} of slot ${slot}`);
         }
       }
+    });
+
+    it('takes views: some slots of a larger sampler', async () => {
+      const { backend } = suite;
+      const V = 13;
+      const slots = Array.from({ length: 4 }, (_, i) => ({ params: { temperature: 0 }, stops: [i], drawn: i }));
+      const whole = makeSampler(backend, slots, V);
+      const before = await contents(backend, whole);
+      const middle = Object.fromEntries(tensorsOf(whole).map(([name, t]) => [name, slice(t, 0, 1, 3)]));
+      const logits = Float64Array.from({ length: 2 * V }, (_, e) => (e === 2 || e === V + 5 ? 3 : 0));
+      const { out } = await run(backend, () => {
+        const sampler = { ...whole, ...middle };
+        backend.observe(ints(backend, [7, 8], [2, 1]), sampler);
+        return { out: backend.sample(backend.upload(logits, [2, 1, V]), sampler) };
+      });
+      expect([...out]).toEqual([2, 5]);
+      const after = await contents(backend, whole);
+      expect(after['token']).toEqual([-7, 2, 5, -7]);
+      expect(after['active']).toEqual([1, 1, 1, 1]);
+      expect(after['counter']!.filter((_, i) => i % 4 === 3)).toEqual([0, 2, 3, 3]);
+      expect([...after['seen']!.keys()].filter((i) => after['seen']![i])).toEqual([V + 2, V + 7, 2 * V + 5, 2 * V + 8]);
+      expect(after['logProb']![0]).toBe(before['logProb']![0]);
+      expect(after['logProb']![3]).toBe(before['logProb']![3]);
     });
 
     it('gives the same bits when it computes the same twice', async () => {

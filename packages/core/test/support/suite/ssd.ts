@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { heads, slice, split, type Tensor } from '../../../src/index.js';
+import { heads, row, slice, split, type Tensor } from '../../../src/index.js';
 import { expectClose, expectIdentical } from '../expect-close.js';
 import * as oracle from '../oracles.js';
 import { randomInputs } from '../random-inputs.js';
@@ -158,7 +158,11 @@ export function ssdTests(suite: Suite): void {
       const { backend } = suite;
       const shape = { b: 2, l, h: 4, p: 6, g: 2, n: 5 };
       const { b, h, p, g, n } = shape;
-      const s = { ...randomSsd(61, shape), z: randomInputs(62).normal(b * l * h * p) };
+      const s = { ...randomSsd(61, shape), A: [-4, -1, -7, -2], z: randomInputs(62).normal(b * l * h * p) };
+      const [D, dt_bias] = [
+        [2, -1, 0.5, 3],
+        [0.125, 0.25, 0.5, 0.0625],
+      ];
       const widths = [h * p, h * p, g * n, g * n, h];
       const packed = Array.from({ length: b * l }, (_, r) =>
         [s.z, s.x, s.B, s.C, s.dt].flatMap((t, i) => [...t.subarray(r * widths[i]!, (r + 1) * widths[i]!)]),
@@ -166,12 +170,16 @@ export function ssdTests(suite: Suite): void {
       const out = await run(backend, () => {
         const zxBCdt = backend.upload(packed.flat(), [b, l, packed[0]!.length]);
         const [z, x, B, C, dt] = split(zxBCdt, widths) as [Tensor, Tensor, Tensor, Tensor, Tensor];
-        const A = backend.upload(Float64Array.from(s.A));
-        const state = backend.zeros([b, h, p, n]);
-        const y = backend.ssd(heads(x, p), dt, heads(B, n), heads(C, n), { A }, state, { z: heads(z, p) });
-        return { y, state };
+        const vectors = backend.upload([...s.A, ...D, ...dt_bias], [3, h]);
+        const w = { A: row(vectors, 0), D: row(vectors, 1), dt_bias: row(vectors, 2) };
+        // One layer's states out of those of three.
+        const states = backend.zeros([3, b, h, p, n]);
+        const state = row(states, 1);
+        const y = backend.ssd(heads(x, p), dt, heads(B, n), heads(C, n), w, state, { z: heads(z, p) });
+        return { y, state, others: backend.concat([row(states, 0), row(states, 2)]) };
       });
-      const want = oracle.ssd(s);
+      expectIdentical(out.others, new Float64Array(2 * b * h * p * n), 'states of other layers');
+      const want = oracle.ssd({ ...s, D, dt_bias });
       expectClose(out.y, want.y, tolerance, 'y');
       expectClose(out.state, want.state, tolerance, 'state');
     });

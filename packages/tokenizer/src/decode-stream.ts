@@ -1,4 +1,4 @@
-import type { Step } from './decoderSteps.js';
+import type { Step } from './decoder-steps.js';
 
 /** Turns tokens into text one at a time; see {@link Tokenizer.stream}. */
 export class DecodeStream {

@@ -1,8 +1,7 @@
 import { componentsOf, type Fields } from './fields.js';
-import { gpt2WordEnd } from './gpt2Split.js';
-import { patternOf } from './pattern.js';
+import { gpt2WordEnd } from './gpt2-split.js';
+import { escapeLiteral, patternOf } from './pattern.js';
 import { prependToPiece, replaceInPiece, slicePiece, type Piece } from './piece.js';
-import { escapeLiteral } from './pattern.js';
 
 /** Where the word that begins at `start` ends; the words of a text leave no gaps. */
 export type WordEnd = (text: string, start: number) => number;

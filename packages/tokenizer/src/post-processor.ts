@@ -1,6 +1,6 @@
 import { TokenizerError } from './errors.js';
 import { componentsOf, Fields, mismatch } from './fields.js';
-import { readByteLevel } from './preTokenizer.js';
+import { readByteLevel } from './pre-tokenizer.js';
 
 /** What is put around a text's tokens, and how their offsets are trimmed. */
 export interface PostProcessor {
@@ -52,7 +52,8 @@ function readTemplate(
     part.only('id', 'type_id');
     part.unset('type_id');
     const id = part.string('id');
-    if (!isText) (seen ? around.suffix : around.prefix).push(...specialIds(fields, id, idOf));
+    if (!isText)
+      for (const special of specialIds(fields, id, idOf)) (seen ? around.suffix : around.prefix).push(special);
     else if (seen || id !== 'A') item.refuse('Sequence', 'expected the sequence A, once');
     else seen = true;
   });

@@ -1,0 +1,1 @@
+export { storyteller } from './storyteller.js';

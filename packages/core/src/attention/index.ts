@@ -1,0 +1,3 @@
+export { attentionMatrix, type HeadChoice, headGenerators, type SsdHeads } from './heads.js';
+export { causalMask, decayMask, linearAttention, maskedAttention, type QueriesKeysValues } from './masked.js';
+export { softmaxAttention, softmaxMatrix, type SoftmaxOptions } from './softmax.js';
