@@ -1,8 +1,9 @@
 import { ArgumentError, type Backend, reference } from '@mamba2/core';
 
-/** How each backend is made; the slow exact one is the only one so far. */
+/** How each backend is made; what only some use is loaded when asked for. */
 const makers = {
   reference: async (): Promise<Backend> => reference() as Backend,
+  wasm: async (): Promise<Backend> => (await import('@mamba2/ssd-cpu')).wasm(),
 } as const;
 
 /** A backend by the name that `--backend` and `load({ backend })` take. */

@@ -1,0 +1,133 @@
+// Arithmetic on four lanes. Accuracy is stated per function, in units in the last place (ulp) of f32.
+
+/** a · b + c, in one rounding where relaxed SIMD is on. */
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** The sum of the four lanes. */
+@inline
+export function sum(v: v128): f32 {
+  const pairs = f32x4.add(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
+}
+
+/** The `count` < 4 numbers at `at`, zeros behind them. */
+export function loadPart(at: usize, count: u32): v128 {
+  let v = f32x4.splat(0);
+  if (count > 0) v = v128.load32_zero(at);
+  if (count > 1) v = v128.load_lane<f32>(at, v, 1, 4);
+  if (count > 2) v = v128.load_lane<f32>(at, v, 2, 8);
+  return v;
+}
+
+/** Stores the first `count` ≤ 4 lanes. */
+export function storePart(at: usize, v: v128, count: u32): void {
+  if (count >= 4) {
+    v128.store(at, v);
+    return;
+  }
+  if (count > 0) v128.store_lane<f32>(at, v, 0);
+  if (count > 1) v128.store_lane<f32>(at, v, 1, 4);
+  if (count > 2) v128.store_lane<f32>(at, v, 2, 8);
+}
+
+/** Up to four numbers, of which `remaining` are left. */
+@inline
+export function loadSome(at: usize, remaining: u32): v128 {
+  return remaining >= 4 ? v128.load(at) : loadPart(at, remaining);
+}
+
+/**
+ * eˣ to 1 ulp: x = n ln 2 + r with |r| ≤ ln 2 / 2, the Taylor polynomial of degree 7 in r (remainder 5e-9), times 2ⁿ in two
+ * factors so that results below 2⁻¹²⁶ stay right. NaN stays NaN.
+ */
+@inline
+export function exp(x: v128): v128 {
+  const bounded = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-110)), f32x4.splat(100));
+  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(1.44269504)));
+  // ln 2 in two parts: the first has 9 bits, so that n times it is exact.
+  let r = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
+  let p = madd(r, f32x4.splat(1.0 / 5040), f32x4.splat(1.0 / 720));
+  p = madd(p, r, f32x4.splat(1.0 / 120));
+  p = madd(p, r, f32x4.splat(1.0 / 24));
+  p = madd(p, r, f32x4.splat(1.0 / 6));
+  p = madd(p, r, f32x4.splat(0.5));
+  p = madd(p, f32x4.mul(r, r), r);
+  p = f32x4.add(p, f32x4.splat(1));
+  const whole = i32x4.trunc_sat_f32x4_s(n);
+  const half = i32x4.shr_s(whole, 1);
+  const rest = i32x4.sub(whole, half);
+  const bias = i32x4.splat(127);
+  p = f32x4.mul(p, i32x4.shl(i32x4.add(half, bias), 23));
+  return f32x4.mul(p, i32x4.shl(i32x4.add(rest, bias), 23));
+}
+
+/** log(1 + u) for 0 ≤ u ≤ 1 to 2 ulp, tiny u included: 2 artanh(s) with s = u / (2 + u) ≤ 1/3, its series to s¹⁷. */
+@inline
+function log1p(u: v128): v128 {
+  const s = f32x4.div(u, f32x4.add(u, f32x4.splat(2)));
+  const t = f32x4.mul(s, s);
+  let p = madd(t, f32x4.splat(1.0 / 17), f32x4.splat(1.0 / 15));
+  p = madd(p, t, f32x4.splat(1.0 / 13));
+  p = madd(p, t, f32x4.splat(1.0 / 11));
+  p = madd(p, t, f32x4.splat(1.0 / 9));
+  p = madd(p, t, f32x4.splat(1.0 / 7));
+  p = madd(p, t, f32x4.splat(1.0 / 5));
+  p = madd(p, t, f32x4.splat(1.0 / 3));
+  const twice = f32x4.add(s, s);
+  return madd(f32x4.mul(p, t), twice, twice);
+}
+
+/** log(1 + eˣ) = max(x, 0) + log1p(e^−|x|), to 3 ulp where it is as small as eˣ, too. */
+export function softplus(x: v128): v128 {
+  return f32x4.add(f32x4.max(x, f32x4.splat(0)), log1p(exp(f32x4.neg(f32x4.abs(x)))));
+}
+
+/** x σ(x) */
+@inline
+export function silu(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))));
+}
+
+/** eˣ of one number to 1e-15, by the same reduction and the Taylor polynomial of degree 13; 0 below −708, ∞ above 709. */
+export function exp64(x: f64): f64 {
+  if (x < -708) return 0;
+  if (x > 709) return Infinity;
+  const n = nearest(x * 1.4426950408889634);
+  const r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10;
+  let p: f64 = 1.0 / 6227020800.0;
+  p = p * r + 1.0 / 479001600.0;
+  p = p * r + 1.0 / 39916800.0;
+  p = p * r + 1.0 / 3628800.0;
+  p = p * r + 1.0 / 362880.0;
+  p = p * r + 1.0 / 40320.0;
+  p = p * r + 1.0 / 5040.0;
+  p = p * r + 1.0 / 720.0;
+  p = p * r + 1.0 / 120.0;
+  p = p * r + 1.0 / 24.0;
+  p = p * r + 1.0 / 6.0;
+  p = p * r + 0.5;
+  p = p * r + 1;
+  p = p * r + 1;
+  return p * reinterpret<f64>((<i64>n + 1023) << 52);
+}
+
+/** Natural logarithm of a positive, normal number to 1e-15: m · 2ᵉ with m in [√½, √2), and the series of 2 artanh((m − 1) / (m + 1)). */
+export function log64(x: f64): f64 {
+  const bits = reinterpret<i64>(x);
+  let e = ((bits >> 52) & 0x7ff) - 1023;
+  let m = reinterpret<f64>((bits & 0x000fffffffffffff) | 0x3ff0000000000000);
+  if (m > 1.4142135623730951) {
+    m *= 0.5;
+    e++;
+  }
+  const s = (m - 1) / (m + 1);
+  const t = s * s;
+  let p: f64 = 0;
+  for (let k: i32 = 23; k >= 1; k -= 2) p = p * t + 1.0 / <f64>k;
+  return 2 * s * p + <f64>e * 0.6931471805599453;
+}

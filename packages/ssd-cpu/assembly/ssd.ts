@@ -1,0 +1,89 @@
+// y = M x + D x, then the gate. Few positions go step by step; more in chunks, as matrix products (Mamba-2, section 6).
+
+import { SsdCommand } from './commands';
+import { softplus, silu, loadSome, storePart } from './simd';
+import { chunkedHead, chunkProducts } from './ssd-chunk';
+import { stepHead } from './ssd-step';
+import { barrier, share } from './threads';
+import { entry } from './views';
+
+export function ssd(c: SsdCommand, thread: u32, threads: u32): void {
+  const scratch = c.scratch + <usize>thread * c.scratchEach;
+  if (c.products == 0) {
+    // Rows of a head's state are independent: shares are cut among all of them, in fours.
+    const fours = (c.p + 3) >> 2;
+    const items = c.b * c.h * fours;
+    const end = share(items, thread + 1, threads);
+    for (let item = share(items, thread, threads); item < end; ) {
+      const head = item / fours;
+      const from = item - head * fours;
+      const to = min(fours, from + end - item);
+      stepHead(c, head / c.h, head % c.h, from << 2, min(to << 2, c.p), scratch);
+      item += to - from;
+    }
+    return;
+  }
+  chunkProducts(c, thread, threads, scratch);
+  barrier(threads);
+  const items = c.b * c.h;
+  const end = share(items, thread + 1, threads);
+  for (let item = share(items, thread, threads); item < end; item++) chunkedHead(c, item / c.h, item % c.h, scratch);
+}
+
+/** How many positions of batch row i count. */
+@inline
+export function lengthOf(c: SsdCommand, i: u32): u32 {
+  return entry(c.lengths, i, c.l, c.l);
+}
+
+/** The state of batch row i and head k, to read; 0 for zeros. */
+@inline
+export function stateAt(c: SsdCommand, i: u32, k: u32): usize {
+  return c.state ? c.state + <usize>entry(c.rows, i, i, c.slots - 1) * c.stateBatch + <usize>k * c.stateStep : 0;
+}
+
+/** Where the new state goes; 0 for nowhere. */
+@inline
+export function stateOutAt(c: SsdCommand, i: u32, k: u32): usize {
+  return c.stateOut ? c.stateOut + <usize>entry(c.rows, i, i, c.slots - 1) * c.stateOutBatch + <usize>k * c.stateOutStep : 0;
+}
+
+/** Whether position t of row i begins another sequence than the one before it belongs to. */
+@inline
+export function beginsAnew(c: SsdCommand, i: u32, t: u32): bool {
+  if (c.seqIdx == 0 || t == 0) return false;
+  const at = c.seqIdx + <usize>i * c.seqIdxBatch + <usize>t * c.seqIdxStep;
+  return load<i32>(at) != load<i32>(at - c.seqIdxStep);
+}
+
+/** Δ = clamp(softplus(dt + dt_bias)) of positions from … from + count of one head, written to `to` in whole fours. */
+export function stepSizes(c: SsdCommand, i: u32, k: u32, from: u32, count: u32, to: usize): void {
+  const dt = c.dt + <usize>i * c.dtBatch + <usize>from * c.dtStep + (<usize>k << 2);
+  const bias: f32 = c.dtBias ? load<f32>(c.dtBias + (<usize>k << 2)) : 0;
+  const padded = (count + 3) & ~3;
+  for (let t: u32 = 0; t < padded; t++) {
+    store<f32>(to + (<usize>t << 2), t < count ? load<f32>(dt + <usize>t * c.dtStep) + bias : 0);
+  }
+  const lo = f32x4.splat(c.dtMin);
+  const hi = f32x4.splat(c.dtMax);
+  for (let t: u32 = 0; t < padded; t += 4) {
+    const at = to + (<usize>t << 2);
+    let v = v128.load(at);
+    if (c.softplus) v = softplus(v);
+    v128.store(at, f32x4.min(f32x4.max(v, lo), hi));
+  }
+}
+
+/** y + D x, gated by z, of up to four channels e … of one position; `row` is where y of this head and position begins. */
+@inline
+export function finish(c: SsdCommand, i: u32, t: u32, k: u32, e: u32, y: v128): void {
+  const left = c.p - e;
+  const at: usize = <usize>e << 2;
+  if (c.D) {
+    const D = c.D + <usize>k * c.DHead;
+    const x = loadSome(c.x + <usize>i * c.xBatch + <usize>t * c.xStep + <usize>k * c.xHead + at, left);
+    y = f32x4.add(y, f32x4.mul(c.DEach ? loadSome(D + at, left) : v128.load32_splat(D), x));
+  }
+  if (c.z) y = f32x4.mul(y, silu(loadSome(c.z + <usize>i * c.zBatch + <usize>t * c.zStep + <usize>k * c.zHead + at, left)));
+  storePart(c.out + ((<usize>((i * c.l + t) * c.h + k) * c.p) << 2) + at, y, left);
+}

@@ -1,0 +1,94 @@
+import { type Backend, CheckpointError, stored, type WeightFormat } from '@mamba2/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { distance } from '../../core/test/support/expect-close.js';
+import { randomInputs } from '../../core/test/support/random-inputs.js';
+import { wasm } from '../src/index.js';
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await wasm({ threads: 2, relaxedSimd: false });
+});
+afterAll(() => backend.dispose());
+
+const formats = ['q8', 'q4'] as const;
+
+/** The numbers that a weight stands for: every row looked up. */
+async function widened(matrix: Float64Array, shape: readonly [number, number], format: WeightFormat) {
+  const weight = backend.weight(stored(Float32Array.from(matrix), shape), { format });
+  const rows = backend.upload(
+    Int32Array.from({ length: shape[0] }, (_, i) => i),
+    [1, shape[0]],
+  );
+  return { weight, numbers: Float64Array.from(await backend.read(backend.embed(rows, weight))) };
+}
+
+function product(x: Float64Array, W: Float64Array, [m, k]: readonly [number, number]): Float64Array {
+  const out = new Float64Array((x.length / k) * m);
+  for (let r = 0; r < x.length / k; r++)
+    for (let i = 0; i < m; i++) for (let j = 0; j < k; j++) out[r * m + i]! += x[r * k + j]! * W[i * k + j]!;
+  return out;
+}
+
+describe.each(formats)('%s blocks', (format) => {
+  it('hold normal numbers as exactly as their bits allow', async () => {
+    const random = randomInputs(1);
+    const shape = [40, 256] as const;
+    const matrix = random.normal(40 * 256, 0.02);
+    const { numbers } = await widened(matrix, shape, format);
+    // The largest of 32 normal numbers lies near 2.1 deviations (with the scale's rounding up): steps of 2.1/127 or 2.1/7.5 deviations, a
+    // uniform error in each step of 1/√12 of it, so 0.5 % and 8 %.
+    expect(distance(numbers, matrix).relativeL2).toBeLessThan(format === 'q8' ? 0.0065 : 0.1);
+    expect(distance(numbers, matrix).relativeL2).toBeGreaterThan(format === 'q8' ? 0.002 : 0.04);
+  });
+
+  it('hold zeros, and blocks of numbers too small for a scale, as zeros', async () => {
+    const matrix = new Float64Array(64);
+    matrix.fill(1e-40, 32);
+    const { numbers } = await widened(matrix, [1, 64], format);
+    expect(numbers.every((v) => v === 0)).toBe(true);
+  });
+
+  it('hold blocks of large and of small numbers side by side', async () => {
+    const random = randomInputs(2);
+    const matrix = random.normal(96);
+    for (let i = 0; i < 32; i++) matrix[i]! *= 1e20;
+    for (let i = 64; i < 96; i++) matrix[i]! *= 1e-20;
+    const { numbers } = await widened(matrix, [1, 96], format);
+    for (const from of [0, 32, 64]) {
+      // Each block by itself; 32 numbers only, so somewhat more than in the mean over many.
+      const error = distance(numbers.subarray(from, from + 32), matrix.subarray(from, from + 32)).relativeL2;
+      expect(error).toBeLessThan(format === 'q8' ? 0.01 : 0.15);
+    }
+  });
+
+  describe.each([1, 31, 32, 33, 64, 95, 200])('over k = %i', (k) => {
+    it.each([1, 2, 5, 9])('multiply %i rows as the numbers they stand for', async (rows) => {
+      const random = randomInputs(k + rows);
+      const m = 7;
+      const { weight, numbers } = await widened(random.normal(m * k), [m, k], format);
+      const x = random.normal(rows * k);
+      const y = await backend.read(backend.linear(backend.upload(x, [rows, k]), weight));
+      // One row: its numbers are rounded to 16 bits of their block's largest, an error near 1e-5 of the block, uncorrelated from number to
+      // number. More rows: f32 throughout.
+      expect(distance(y, product(x, numbers, [m, k])).relativeL2).toBeLessThan(rows === 1 ? 5e-5 : 1e-6);
+    });
+  });
+
+  it('refuse numbers that are not finite', () => {
+    for (const odd of [NaN, Infinity, -Infinity]) {
+      expect(() => backend.weight(stored(Float32Array.of(1, odd), [1, 2]), { format })).toThrow(CheckpointError);
+    }
+  });
+
+  it('come from every stored type', async () => {
+    const halves = Uint16Array.from({ length: 64 }, (_, i) => 0x3c00 + 16 * i);
+    for (const dtype of ['f16', 'bf16'] as const) {
+      const matrix = { dtype, shape: [1, 64], bytes: new Uint8Array(halves.buffer) };
+      const ids = backend.upload(Int32Array.of(0), [1, 1]);
+      const exact = await backend.read(backend.embed(ids, backend.weight(matrix)));
+      const rounded = await backend.read(backend.embed(ids, backend.weight(matrix, { format })));
+      // Half a step of 1/127 or 1/7.5 of the largest at most, which is up to 2.5 times the root mean square here; a uniform error.
+      expect(distance(rounded, exact).relativeL2).toBeLessThan(format === 'q8' ? 0.007 : 0.12);
+    }
+  });
+});
