@@ -50,7 +50,7 @@ export function scanFigures(): Record<string, string> {
       scratch: { 10: 'lane 1' },
     }),
     'scan-segment-tree': drawTree({
-      title: 'Filled: recomputed after c became C. Thick: what a query of b … g reads',
+      title: 'Filled: recomputed as c became C. Thick: read for b … g',
       tree,
       update: events.filter((event) => event.phase === 'update'),
       query: events.filter((event) => event.phase === 'query'),

@@ -262,7 +262,9 @@ describe('bad input to time-invariant models', () => {
         1,
         'bilinear',
       ),
-    ).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: the bilinear rule; given: an A with the eigenvalue 2/Δ, Δ = 1; to mend it: use another Δ or rule]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: the bilinear rule; given: an A with the eigenvalue 2/Δ, Δ = 1; to mend it: use another Δ or rule]`,
+    );
     expect(() => discretise({ ...good, A: [2, 1] }, 1, 'bilinear')).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: the bilinear rule; given: an A with the eigenvalue 2/Δ, Δ = 1; to mend it: use another Δ or rule]`,
     );

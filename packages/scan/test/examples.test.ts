@@ -1,4 +1,7 @@
-/** Every `ts` block of the README and of the docstrings runs by itself, and `expression; // value` holds. */
+/**
+ * Every `ts` block of the README and of the docstrings runs by itself, the blocks of the guide run as one module, and `expression; // value`
+ * holds in all of them.
+ */
 
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,6 +52,10 @@ for (const file of files.filter((name) => /\.(md|ts)$/.test(name))) {
   blocks.forEach((block, at) => examples.push({ file, at: at + 1, ...withChecks(block) }));
 }
 
+const guide = '../../docs/scans.md';
+const chapters = blocksOf(await readFile(join(root, guide), 'utf8'));
+examples.push({ file: guide, at: 1, ...withChecks(chapters.join('\n')) });
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mamba2-examples-'));
@@ -74,7 +81,7 @@ describe('examples run', () => {
       format: 'esm',
       conditions: ['@mamba2/source'],
     });
-    const module = join(folder, `${file.replaceAll('/', '-')}-${at}.mjs`);
+    const module = join(folder, `${file.replaceAll(/[./]+/g, '-')}-${at}.mjs`);
     await writeFile(module, outputFiles[0]!.text);
     await import(/* @vite-ignore */ pathToFileURL(module).href);
   });

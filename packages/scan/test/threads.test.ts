@@ -125,6 +125,10 @@ test('the result goes where it is told to, also into the input', async () => {
   await expect(threadedPrefixSum(pool, x, { out: out.subarray(1) })).rejects.toThrowErrorMatchingInlineSnapshot(
     `[ShapeError: out; given: 5 numbers; expected: 6]`,
   );
+  const twice = new Float64Array(pool.allocate(96));
+  const [front, shifted] = [twice.subarray(0, 6), twice.subarray(1, 7)];
+  await expect(threadedPrefixSum(pool, front, { out: shifted })).rejects.toThrow(/out overlaps an input/);
+  await expect(threadedRecurrence(pool, front, x, 0, { out: front })).rejects.toThrow(/out overlaps an input/);
   await expect(threadedPrefixSum(pool, x, { out: new Float64Array(6) })).rejects.toThrowErrorMatchingInlineSnapshot(
     `[ArgumentError: out lies where the workers do not see it; expected: memory from pool.allocate(bytes)]`,
   );

@@ -200,7 +200,7 @@ describe('mutated files', () => {
         fc.array(fc.nat(1300), { maxLength: 5 }),
         (json, mutations, text, ids) => {
           const file: unknown = JSON.parse(json);
-          for (const [path, value] of mutations) mutate(file, path, value);
+          for (const [path, value] of mutations) mutate(file, path, structuredClone(value));
           try {
             const tokenizer = Tokenizer.fromJSON(file as object);
             read++;

@@ -3,9 +3,11 @@ import { expectNumber, refuseUnknown } from '@mamba2/core';
 import { CallerPool } from './caller-pool.js';
 import type { TaskSet, Tasks, WorkerPool } from './contract.js';
 import { hardwareThreads, platform } from './platform.js';
-import * as tasks from './tasks.js';
+import { prefixSum, recurrence, selectiveScan } from './tasks.js';
 import { ThreadPool } from './thread-pool.js';
 import { scanWorker } from './worker-source.js';
+
+const tasks = { prefixSum, recurrence, selectiveScan };
 
 /** The tasks behind the `threaded…` functions. */
 export type ScanTasks = typeof tasks;

@@ -31,8 +31,8 @@ export interface ThreadedArrayOptions extends ThreadedOptions {
   /** Runs from the last step to the first. False by default. */
   reverse?: boolean;
   /**
-   * Where the result goes: as long as it, on memory from `pool.allocate`; the input itself will do. New memory by default, which at first touch
-   * can cost more than the scan.
+   * Where the result goes: as long as it, on memory from `pool.allocate`; `x` or `b` itself will do. New memory by default, which at first
+   * touch can cost more than the scan.
    */
   out?: Float64Array | Float32Array;
 }
@@ -90,7 +90,7 @@ export async function threadedRecurrence(
   refuseUnknown('threadedRecurrence', options, [...knownOfArrays, 'split']);
   const { d, shared } = checkRecurrence(a, b, h0);
   const lanes = lanesOf(pool, options);
-  const h = outOf(pool, b, options.out);
+  const h = outOf(pool, b, options.out, a);
   const args = {
     a: visible(pool, a),
     b: visible(pool, b),
@@ -161,12 +161,36 @@ function emptyLike(pool: WorkerPool<ScanTasks>, x: Vector): Float64Array | Float
   return x instanceof Float32Array ? new Float32Array(pool.allocate(4 * x.length)) : floats(pool, x.length);
 }
 
-/** Where a result as long as `x` goes. @throws ShapeError, ArgumentError when it can't go there */
-function outOf(pool: WorkerPool<ScanTasks>, x: Vector, out?: Float64Array | Float32Array): Float64Array | Float32Array {
+/**
+ * Where a result as long as `x` goes.
+ * @param other another input, which the result must not touch; on `x` it may lie exactly
+ * @throws ShapeError, ArgumentError when it can't go there
+ */
+function outOf(
+  pool: WorkerPool<ScanTasks>,
+  x: Vector,
+  out: Float64Array | Float32Array | undefined,
+  other?: Vector,
+): Float64Array | Float32Array {
   if (!out) return emptyLike(pool, x);
   if (out.length !== x.length) throw new ShapeError('out', { given: `${out.length} numbers`, expected: `${x.length}` });
-  if (pool.sees(out.buffer)) return out;
-  throw new ArgumentError('out lies where the workers do not see it', { expected: 'memory from pool.allocate(bytes)' });
+  if (!pool.sees(out.buffer)) {
+    throw new ArgumentError('out lies where the workers do not see it', {
+      expected: 'memory from pool.allocate(bytes)',
+    });
+  }
+  const onX =
+    overlap(out, x) && !(ArrayBuffer.isView(x) && x.byteOffset === out.byteOffset && x.byteLength === out.byteLength);
+  if (onX || (other && overlap(out, other))) {
+    throw new ArgumentError('out overlaps an input', { expected: 'memory of its own, or exactly that of x or b' });
+  }
+  return out;
+}
+
+/** Whether two arrays share bytes. */
+function overlap(x: Vector, y: Vector): boolean {
+  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(y) || x.buffer !== y.buffer) return false;
+  return x.byteOffset < y.byteOffset + y.byteLength && y.byteOffset < x.byteOffset + x.byteLength;
 }
 
 /** The vector where every lane sees it: itself if it lies there, a copy otherwise. */

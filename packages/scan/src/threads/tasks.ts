@@ -23,6 +23,10 @@ export interface LaneWork {
 /** Numbers on shared memory, where there are workers. */
 type Floats = Float64Array | Float32Array;
 
+/** ρ where it was measured to differ from 1 (bench/NOTES.md): it balances the first pass, any value would give the same result. */
+const rhoOfSums = 0.3;
+const rhoOfOneChannel = 0.65;
+
 /** Arguments of {@link prefixSum}. */
 export interface PrefixSumArgs {
   readonly x: Floats;
@@ -44,7 +48,7 @@ export function prefixSum(args: PrefixSumArgs, lane: Lane): LaneWork {
     for (let k = 0; k <= lane.index; k++) left += totals[k]!;
     scanSum(args, range, left);
   };
-  return twoPasses(lane, x.length, 1, 0.3, first, second);
+  return twoPasses(lane, x.length, 1, rhoOfSums, first, second);
 }
 
 /** Sums of a range from what lies left of it; returns the last. */
@@ -131,7 +135,7 @@ export function recurrence(args: RecurrenceArgs, lane: Lane): LaneWork {
     }
     scanSteps(args, lane, range, state, 0, d);
   };
-  return twoPasses(lane, l, d, d === 1 ? 0.65 : 1, first, second);
+  return twoPasses(lane, l, d, d === 1 ? rhoOfOneChannel : 1, first, second);
 }
 
 /** Runs the recurrence over a range of steps and of channels from `state`, which is left at the last. */
