@@ -40,21 +40,21 @@ export const modelOptions = {
 } as const satisfies Command['options'];
 
 export const modelHelp = `  -m, --model PLACE     a folder or URL with a checkpoint; the storyteller if left out
-  -b, --backend NAME    where to compute: reference (the default)
+  -b, --backend NAME    where to compute: wasm (the default), or reference: exact, slow
       --json            one JSON object on stdout in place of text
   -h, --help            this text
 `;
 
 /** Loads the model that the options name, with progress on stderr. */
 export async function openModel({ values }: Parsed, io: Io): Promise<Mamba2> {
-  const name = text(values, 'backend') ?? 'reference';
-  if (!backendNames.includes(name as BackendName))
+  const name = text(values, 'backend');
+  if (name !== undefined && !backendNames.includes(name as BackendName))
     throw new UsageError(`unknown backend "${name}"; one of ${backendNames.join(', ')}`);
   const place = text(values, 'model');
   const progress = progressLine(io.stderr);
   try {
     return await Mamba2.load(place ?? storyteller, {
-      backend: name as BackendName,
+      ...(name !== undefined && { backend: name as BackendName }),
       signal: io.signal,
       onProgress: ({ loaded, total }) => progress.show(`loading ${place ?? storyteller.name}`, loaded, total),
     });

@@ -55,7 +55,7 @@ describe('generate', () => {
     const { code, stdout, stderr } = await mamba2(base);
     const pieces = await library('Once upon a time', { seed: 5, maxTokens: 12 });
     expect(stdout).toBe(`Once upon a time${pieces.map((p) => p.text).join('')}\n`);
-    expect(stderr).toMatch(/^12 tokens, [\d.]+ tokens\/s on reference, seed 5, stopped by length\n$/);
+    expect(stderr).toMatch(/^12 tokens, [\d.]+ tokens\/s on wasm, seed 5, stopped by length\n$/);
     expect(code).toBe(0);
   });
 
@@ -152,9 +152,7 @@ describe('score', () => {
     await writeFile(file, text);
     const { stdout, stderr } = await mamba2(['score', text]);
     expect(stdout).toBe(`${bitsPerByte.toFixed(4)} bits per byte\n`);
-    expect(stderr).toMatch(
-      new RegExp(`^${tokens.length} tokens, ${text.length} bytes, [\\d.]+ tokens/s on reference\n$`),
-    );
+    expect(stderr).toMatch(new RegExp(`^${tokens.length} tokens, ${text.length} bytes, [\\d.]+ tokens/s on wasm\n$`));
     expect((await mamba2(['score', '--file', file])).stdout).toBe(stdout);
     expect((await mamba2(['score', '-'], { stdin: text })).stdout).toBe(stdout);
     expect(JSON.parse((await mamba2(['score', text, '--json'])).stdout)).toEqual({
@@ -170,7 +168,7 @@ test('info names the model and where it would run', async () => {
   const { code, stdout } = await mamba2(['info']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^name +storyteller$/m);
-  expect(stdout).toMatch(/^backend +reference: this thread, float64$/m);
+  expect(stdout).toMatch(/^backend +wasm: WebAssembly, .+$/m);
   const facts = JSON.parse((await mamba2(['info', '--json'])).stdout) as Record<string, unknown>;
   expect(facts).toMatchObject({
     parameters: model.parameters,

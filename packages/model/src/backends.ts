@@ -12,8 +12,11 @@ export type BackendName = keyof typeof makers;
 /** All of them. */
 export const backendNames = Object.keys(makers) as readonly BackendName[];
 
+/** What computes when nobody says where: the fastest that runs everywhere. */
+const DEFAULT: BackendName = 'wasm';
+
 /** Makes the backend of a name. @throws ArgumentError for a name there is none of; DeviceError where its device is missing */
-export async function openBackend(name: string = 'reference'): Promise<Backend> {
+export async function openBackend(name: string = DEFAULT): Promise<Backend> {
   if (!Object.hasOwn(makers, name)) {
     throw new ArgumentError('there is no such backend', { given: `"${name}"`, expected: backendNames.join(', ') });
   }

@@ -23,7 +23,8 @@ import { loadState, State } from './state.js';
 import { loadWeights, type LoadProgress } from './weights.js';
 
 export interface LoadOptions {
-  /** Where to compute: a backend, which its caller disposes, or the name of one, which the model makes and disposes. */
+  /** Where to compute: a backend, which its caller disposes, or the name of one, which the model makes and
+   *  disposes; WebAssembly unless given. */
   backend?: Backend | Promise<Backend> | BackendName;
   /** How matrices are kept: as stored (the default) or in blocks. */
   dtype?: WeightFormat;

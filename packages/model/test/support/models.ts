@@ -5,7 +5,7 @@ import { type GenerateOptions, type LoadOptions, Mamba2, type Piece, type Prompt
 
 /** One of the tiny golden models: random weights, a vocabulary of 300, and no tokenizer of its own. */
 export function loadTiny(name = 'hf_mamba2_tiny', options: LoadOptions = {}): Promise<Mamba2> {
-  return Mamba2.load(fileURLToPath(new URL(`models/${name}/`, goldens)), options);
+  return Mamba2.load(fileURLToPath(new URL(`models/${name}/`, goldens)), { backend: 'reference', ...options });
 }
 
 /** A byte-level tokenizer that fits the tiny models, as the text of a `tokenizer.json`. */
