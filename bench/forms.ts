@@ -191,39 +191,40 @@ if (options.json) {
 }
 
 function measure({ name, axis, points }: Sweep): Measured {
-  const at: number[] = [];
-  const ms: Record<string, number[]> = {};
+  const all = [...points()];
+  for (const { at, contenders } of all) expectAgreement(`${name}, ${axis} = ${at}`, contenders);
+  const at = all.map((point) => point.at);
   const multiplyAdds: Record<string, number[]> = {};
-  for (const point of points()) {
-    at.push(point.at);
-    expectAgreement(`${name}, ${axis} = ${point.at}`, point.contenders);
-    for (const [contender, best] of Object.entries(bestTimes(point.contenders))) (ms[contender] ??= []).push(best);
-    for (const [contender, { multiplyAdds: count }] of Object.entries(point.contenders))
+  for (const { contenders } of all)
+    for (const [contender, { multiplyAdds: count }] of Object.entries(contenders))
       if (count !== undefined) (multiplyAdds[contender] ??= []).push(count);
-  }
+  const ms = bestTimes(all.map(({ contenders }) => contenders));
   const measured = { name, axis, at, ms, multiplyAdds, crossings: crossings(at, ms) };
   print(measured);
   return measured;
 }
 
-/** Milliseconds of one run, the best of all rounds; a short run is repeated within a round. */
-function bestTimes(contenders: Record<string, Contender>): Record<string, number> {
-  const best = Object.fromEntries(Object.keys(contenders).map((name) => [name, Infinity]));
-  const repeats = Object.fromEntries(
-    Object.entries(contenders).map(([name, { run }]) => {
-      const start = performance.now();
-      run();
-      return [name, Math.max(1, Math.round((quick ? 0.1 : 2) / (performance.now() - start)))];
-    }),
-  );
+/**
+ * Milliseconds of one run by contender and point, the best of all rounds. A round goes through all points, so that a slow minute of the machine
+ * falls on all of them; a short run is repeated within its turn.
+ */
+function bestTimes(points: Record<string, Contender>[]): Record<string, number[]> {
+  const ms: Record<string, number[]> = {};
+  for (const name of Object.keys(points[0]!)) ms[name] = points.map(() => Infinity);
+  const time = (run: () => Float64Array, repeats: number): number => {
+    const start = performance.now();
+    for (let i = 0; i < repeats; i++) run();
+    return (performance.now() - start) / repeats;
+  };
   for (let round = 0; round < rounds; round++) {
-    for (const [name, { run }] of Object.entries(contenders)) {
-      const start = performance.now();
-      for (let i = 0; i < repeats[name]!; i++) run();
-      best[name] = Math.min(best[name]!, (performance.now() - start) / repeats[name]!);
+    for (const [i, contenders] of points.entries()) {
+      for (const [name, { run }] of Object.entries(contenders)) {
+        const repeats = Math.max(1, Math.round((quick ? 0.1 : 2) / Math.min(ms[name]![i]!, time(run, 1))));
+        ms[name]![i] = Math.min(ms[name]![i]!, time(run, repeats));
+      }
     }
   }
-  return best;
+  return ms;
 }
 
 /** @throws Error when contenders differ by more than rounding in float64 explains. */
