@@ -7,7 +7,7 @@ import { SVD } from 'ml-matrix';
 import { expectNumber, refuseUnknown } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { uniform } from '../random.js';
-import { slice } from '../tensor.js';
+import { slice, tensorOf } from '../tensor.js';
 import { type Dense, type Numbers, readNumbers } from './numbers.js';
 
 /** A hundredth of the rounding error of a number near 1. */
@@ -50,8 +50,9 @@ export function numericalRank(matrix: Numbers, options: RankOptions = {}): numbe
 }
 
 /**
- * The order of a lower-triangular matrix by Definition 3.1: the largest numerical rank of its sub-blocks on or below the diagonal. Each of these
- * lies inside one of the l blocks with rows k … l − 1 and columns 0 … k, so the largest of their ranks is the order. O(l⁴).
+ * The order of a lower-triangular matrix by Definition 3.1: the largest rank of its sub-blocks on or below the diagonal. Each of these lies inside one
+ * of the l blocks with rows k … l − 1 and columns 0 … k, so the largest of their ranks is the order. Decays make some rows and columns of such a block
+ * far smaller than others; they are scaled to one size first, which leaves a rank as it is and its numerical shadow visible. O(l⁴).
  * @param dense (l, l)
  * @throws ShapeError unless square, ArgumentError for a number above the diagonal.
  * @example
@@ -79,9 +80,36 @@ export function semiseparableOrder(dense: Numbers, options: RankOptions = {}): n
   let order = 0;
   for (let k = 0; k < l; k++) {
     const block = slice(slice(matrix, 0, k, l), 1, 0, k + 1);
-    order = Math.max(order, countAbove(valuesOf(readNumbers('block', block, ['rows', 'columns'])), tolerance));
+    order = Math.max(
+      order,
+      countAbove(valuesOf(balanced(readNumbers('block', block, ['rows', 'columns']))), tolerance),
+    );
   }
   return order;
+}
+
+/**
+ * Rows and columns scaled by powers of two, in turns, until the largest entries of all are near 1. No factor exceeds 2^470: together two of them could
+ * otherwise lift what is next to an entry that has vanished below 2^−1074 to where its absence shows.
+ */
+function balanced({ data, shape }: Dense): Dense {
+  const [rows = 0, columns = 0] = shape;
+  const largest = data.reduce((max, v) => Math.max(max, Math.abs(v)), Number.MIN_VALUE);
+  const scaled = data.map((v) => v / largest);
+  const factors = [new Float64Array(rows).fill(1), new Float64Array(columns).fill(1)] as const;
+  for (let sweep = 0; sweep < 12; sweep++) {
+    const byRow = sweep % 2 === 0;
+    const maxima = new Float64Array(byRow ? rows : columns);
+    const line = (i: number) => (byRow ? Math.floor(i / columns) : i % columns);
+    for (let i = 0; i < scaled.length; i++) maxima[line(i)] = Math.max(maxima[line(i)]!, Math.abs(scaled[i]!));
+    const steps = maxima.map((max, k) => {
+      const factor = factors[byRow ? 0 : 1][k]!;
+      return max === 0 ? 1 : Math.min(2 ** 470, factor * 2 ** -Math.round(Math.log2(max))) / factor;
+    });
+    steps.forEach((step, k) => (factors[byRow ? 0 : 1][k]! *= step));
+    for (let i = 0; i < scaled.length; i++) scaled[i]! *= steps[line(i)]!;
+  }
+  return tensorOf(scaled, 'f64', shape);
 }
 
 /**
