@@ -150,6 +150,8 @@ describe('what later models keep of LegS', () => {
       expect(() => s4dEigenvalues(n, 'real')).toThrow(ArgumentError);
       expect(() => legSProject([1], n)).toThrow(ArgumentError);
     }
+    expect(() => legSProject([1], 257)).toThrow(ArgumentError);
+    expect(() => legSUpdate(new Float64Array(257), 1, 1)).toThrow(ArgumentError);
     expect(() => s4dEigenvalues(3, 'legs')).toThrow(/pairs/);
     expect(() => s4dEigenvalues(4, 'fout' as 'lin')).toThrow(ArgumentError);
     expect(() => legSUpdate([1, 2], NaN, 1)).toThrow(ArgumentError);

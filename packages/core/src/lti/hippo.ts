@@ -21,9 +21,12 @@ import { tensorOf } from '../tensor.js';
 import { type Dense, type Numbers, readNumbers } from '../structured/numbers.js';
 import { singularValues } from '../structured/rank.js';
 
+/** Largest memory: at n = 256 the first hundred samples take seconds. */
+const MAX_MEMORY = 256;
+
 /**
  * LegS's A (n, n) and B (n). Its eigenvalues are its diagonal, −1 … −n.
- * @throws ArgumentError when n is no whole number from 1 to 4096.
+ * @throws ArgumentError when n is no whole number from 1 to 1024.
  * @example
  * ```ts
  * import { hippoLegS } from '@mamba2/core';
@@ -45,7 +48,7 @@ export function hippoLegS(n: number): { A: Dense; B: Dense } {
 
 /**
  * The normal part N (n, n) and the rank-one correction P (n) of LegS: `A = N − P Pᵀ` with `P_k = √(k + ½)`. N = −½ I + S, S skew-symmetric.
- * @throws ArgumentError when n is no whole number from 1 to 4096.
+ * @throws ArgumentError when n is no whole number from 1 to 1024.
  * @example
  * ```ts
  * import { hippoLegS, hippoNormalPart } from '@mamba2/core';
@@ -72,7 +75,7 @@ export function hippoNormalPart(n: number): { N: Dense; P: Dense } {
  * The n eigenvalues that a diagonal model starts from (S4D, arXiv 2206.11893, section 4).
  * @param kind `'legs'`: those of LegS's normal part, −½ ± iω; `'lin'`: −½ ± iπk for k < n/2, their linear stand-in; `'real'`: −(k+1)
  * @returns real and imaginary parts, conjugates side by side, slowest oscillation first
- * @throws ArgumentError when n is no whole number from 1 to 4096, for an odd n with complex kinds, or an unknown kind.
+ * @throws ArgumentError when n is no whole number from 1 to 1024, for an odd n with complex kinds, or an unknown kind.
  * @example
  * ```ts
  * import { s4dEigenvalues } from '@mamba2/core';
@@ -108,7 +111,7 @@ function skewFrequencies(n: number): number[] {
  * is the projection of all that was seen, exactly. In logarithmic time the equation is time-invariant and rests where the signal is its present
  * value x, at `x e_0`, so that a step from t = seen to seen + 1 is `c ← x e_0 + exp(A ln((seen + 1) / seen)) (c − x e_0)`.
  * O(n) for every application of A, of which it takes about `8 n² / seen`, at least 32.
- * @param coefficients (n), all zeros at first
+ * @param coefficients (n), all zeros at first; n ≤ 256
  * @param value the next sample
  * @param seen how many samples came before
  * @returns (n)
@@ -122,7 +125,7 @@ function skewFrequencies(n: number): number[] {
  */
 export function legSUpdate(coefficients: Numbers, value: number, seen: number): Float64Array<ArrayBuffer> {
   const c = readNumbers('coefficients', coefficients, ['n']).data.slice();
-  const n = expectOrder(c.length);
+  const n = expectOrder(c.length, MAX_MEMORY);
   expectNumber('value', value, { min: -Number.MAX_VALUE, max: Number.MAX_VALUE });
   expectNumber('seen', seen, { min: 0, integer: true });
   if (seen === 0) {
@@ -142,8 +145,9 @@ export function legSUpdate(coefficients: Numbers, value: number, seen: number): 
 /**
  * The coefficients of a whole signal, sample by sample.
  * @param signal (l)
+ * @param n how many, at most 256
  * @returns (n): coefficient k belongs to √(2k+1) P_k(2u − 1), u = 0 … 1 being the signal's duration
- * @throws ShapeError, ArgumentError for numbers that are not finite and for an n that is no whole number from 1 to 4096.
+ * @throws ShapeError, ArgumentError for numbers that are not finite and for an n that is no whole number from 1 to 256.
  * @example
  * ```ts
  * import { legSProject } from '@mamba2/core';
@@ -153,7 +157,7 @@ export function legSUpdate(coefficients: Numbers, value: number, seen: number): 
  */
 export function legSProject(signal: Numbers, n: number): Float64Array<ArrayBuffer> {
   const samples = readNumbers('signal', signal, ['l']).data;
-  let c = new Float64Array(expectOrder(n));
+  let c = new Float64Array(expectOrder(n, MAX_MEMORY));
   for (let seen = 0; seen < samples.length; seen++) c = legSUpdate(c, samples[seen]!, seen);
   return c;
 }
@@ -203,6 +207,7 @@ function applyExponential(c: Float64Array, s: number): void {
   }
 }
 
-function expectOrder(n: number): number {
-  return expectNumber('n', n, { min: 1, max: 4096, integer: true });
+/** Matrices of n² numbers, or a memory whose first steps cost n³ operations and more. */
+function expectOrder(n: number, max = 1024): number {
+  return expectNumber('n', n, { min: 1, max, integer: true });
 }

@@ -47,7 +47,7 @@ export function ltiRecurrent(system: StateSpace, x: Numbers): Tensor<Float64Arra
 
 /**
  * The kernel `K_k = C Aᵏ B` of a discrete model, k = 0 … l − 1: its answer to an impulse, without D. O(l n) for diagonal A, O(l n²) otherwise.
- * @throws ShapeError, ArgumentError for numbers that are not finite and for a length that is no whole number ≥ 1.
+ * @throws ShapeError, ArgumentError for numbers that are not finite and for a length that is no whole number from 1 to 2^27.
  * @example
  * ```ts
  * import { ltiKernel } from '@mamba2/core';
@@ -56,7 +56,7 @@ export function ltiRecurrent(system: StateSpace, x: Numbers): Tensor<Float64Arra
  */
 export function ltiKernel(system: StateSpace, l: number): Float64Array<ArrayBuffer> {
   const { n, A, B, C } = readSystem(system);
-  const K = new Float64Array(expectNumber('l', l, { min: 1, max: 2 ** 31, integer: true }));
+  const K = new Float64Array(expectNumber('l', l, { min: 1, max: 2 ** 27, integer: true }));
   const power = B.slice();
   for (let k = 0; k < l; k++) {
     for (let s = 0; s < n; s++) K[k]! += C[s]! * power[s]!;
