@@ -3,7 +3,7 @@ import { type HeadProblem, solveHeads, type SsdInput, type SsdOutput } from './p
 /**
  * The quadratic form: masked attention without softmax. Builds `M = L ∘ (C Bᵀ)` (columns times Δ) with the 1-semiseparable mask
  * `L_ji = exp(Σ_{k=i+1..j} Δ_k A)` and multiplies `y = M x`; C stands where attention has Q, B for K, x for V.
- * O(l² (n + p)) multiply-adds per head and one row of M in memory. Source: Mamba-2 (arXiv 2405.21060), section 3.2.2 and equation 16.
+ * O(l² (n + p)) multiply-adds per head and one row of M in memory. Source: Mamba-2 (arXiv 2405.21060), equation 16 (section 5.1).
  * @throws ShapeError, ArgumentError
  */
 export function ssdQuadratic(input: SsdInput): SsdOutput {
