@@ -49,7 +49,8 @@ export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
 
 /** Which variant each kernel takes on this device, and why. */
 export function describe({ capabilities, pipelines }: Gpu, device: string): BackendDescription {
-  const { f16, subgroups, subgroupSizes, storageBuffers, workgroupBytes, bindingBytes } = capabilities;
+  const { f16, subgroups, subgroupSizes, subgroupMatrix, rounding, storageBuffers, workgroupBytes, bindingBytes } =
+    capabilities;
   const whole = storageBuffers >= WHOLE_BUFFERS;
   const unused = whole ? stepKernel : stepWholeKernel;
   const choices = (kernels: readonly Kernel[]) => {
@@ -75,6 +76,9 @@ export function describe({ capabilities, pipelines }: Gpu, device: string): Back
       subgroups
         ? `subgroups of ${[...new Set(subgroupSizes)].join(' to ')}`
         : 'no subgroups: sums go through shared memory',
+      subgroupMatrix.length > 0
+        ? `subgroup matrices of ${subgroupMatrix.map(({ M, N, K }) => `${M} × ${N} × ${K}`).join(', ')}, ${rounding ? 'used where they are faster' : 'not used: precision is f32'}`
+        : 'no subgroup matrices',
       `${storageBuffers} storage buffers a shader, ${workgroupBytes} bytes shared, ${bindingBytes} bytes a binding`,
     ],
   };

@@ -26,12 +26,13 @@ export async function openGpu(options: WebGpuOptions = {}): Promise<{ gpu: Gpu; 
   const languageFeatures =
     entry?.wgslLanguageFeatures ?? (typeof navigator === 'undefined' ? undefined : navigator.gpu?.wgslLanguageFeatures);
   const limits = { ...(portable && DEFAULT_LIMITS), ...options.limits };
-  const found = capabilitiesOf(device, new Set(languageFeatures), limits);
+  const found = capabilitiesOf(device, new Set(languageFeatures), limits, options.precision === 'f16');
   const wanted = (feature: (typeof FEATURES)[number]) => !portable && (options.features?.includes(feature) ?? true);
   const capabilities = {
     ...found,
     f16: found.f16 && wanted('shader-f16'),
     subgroups: found.subgroups && wanted('subgroups'),
+    subgroupMatrix: wanted('chromium-experimental-subgroup-matrix') ? found.subgroupMatrix : [],
   };
   const gpu = new Gpu(device, capabilities, await loadReflect(), options.variants);
   return {
@@ -49,7 +50,9 @@ async function deviceFrom(
   { features = FEATURES }: WebGpuOptions,
   portable: boolean,
 ): Promise<GPUDevice> {
-  const requiredFeatures = portable ? [] : features.filter((feature) => adapter.features.has(feature));
+  const requiredFeatures = portable
+    ? []
+    : (features as readonly GPUFeatureName[]).filter((feature) => adapter.features.has(feature));
   const requiredLimits = Object.fromEntries(portable ? [] : LIMITS.map((name) => [name, adapter.limits[name]]));
   try {
     return await adapter.requestDevice({ requiredFeatures, requiredLimits });

@@ -4,7 +4,7 @@ import { shadersModule, target } from '../scripts/shaders.js';
 import { kernelsOf } from '../src/describe.js';
 import { openGpu } from '../src/open.js';
 import { tiles } from '../src/shaders.generated.js';
-import { type Constants, shaderText, splitFlags } from '../src/runtime/kernel.js';
+import { type Constants, deviceLacks, shaderText, splitFlags } from '../src/runtime/kernel.js';
 
 it('the module of shader texts is up to date: run `pnpm shaders`', () => {
   expect(readFileSync(target, 'utf8')).toBe(shadersModule());
@@ -36,8 +36,7 @@ describe.each(inject('gpuDrivers'))('shaders on %s', (name) => {
           const tiled = variant.libraries({ STORED }).includes(tiles);
           const all = { ...constants, ...(tiled ? { TILE: 64 } : { WG: 64 }), STORED, NORM: true };
           const fits = !variant.lacks?.(gpu.capabilities, all);
-          const enabled = (variant.enables ?? []).every((feature) => gpu.capabilities[feature]);
-          if (!fits || !enabled) continue;
+          if (!fits || deviceLacks(variant, gpu.capabilities)) continue;
           // A kernel's own flag may have the name of another one's constant.
           const { compiled: own } = splitFlags(kernel, all);
           const code = shaderText(kernel, variant, own);

@@ -1,3 +1,10 @@
+/** A product of matrices that a subgroup computes together: (M × K) (K × N) of f16, summed in f32. */
+export interface MatrixShape {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
 /** What a device offers, as far as kernels choose by it. */
 export interface Capabilities {
   /** `shader-f16`: 16-bit floats in shaders. */
@@ -6,6 +13,10 @@ export interface Capabilities {
   readonly subgroups: boolean;
   /** Sizes a subgroup may have; 0 without subgroups. */
   readonly subgroupSizes: readonly [min: number, max: number];
+  /** `chromium-experimental-subgroup-matrix` with f16: the shapes of f16 factors and f32 sums that the device has; none without it. */
+  readonly subgroupMatrix: readonly MatrixShape[];
+  /** Whether products may round their factors to f16 (sums stay f32): {@link WebGpuOptions.precision} `"f16"`. */
+  readonly rounding: boolean;
   /** Storage buffers one shader may see: 8 everywhere. */
   readonly storageBuffers: number;
   /** Bytes of memory that a workgroup shares: 16 KiB everywhere. */
@@ -17,7 +28,12 @@ export interface Capabilities {
 }
 
 /** Optional features that make kernels faster. */
-export const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const satisfies readonly GPUFeatureName[];
+export const FEATURES = [
+  'shader-f16',
+  'subgroups',
+  'timestamp-query',
+  'chromium-experimental-subgroup-matrix',
+] as const;
 
 /** Limits that are raised to what the adapter has. */
 export const LIMITS = [
@@ -32,11 +48,13 @@ export type LimitName = (typeof LIMITS)[number];
 /**
  * What kernels may use of a device.
  * @param caps lower bounds on limits that a caller wants to be held to, such as WebGPU's defaults
+ * @param rounding whether products may round their factors to f16
  */
 export function capabilitiesOf(
   device: GPUDevice,
   languageFeatures: ReadonlySet<string>,
   caps: Partial<Record<LimitName, number>>,
+  rounding = false,
 ): Capabilities {
   const { limits, features, adapterInfo } = device;
   const limit = (name: LimitName) => Math.min(limits[name], caps[name] ?? Infinity);
@@ -45,9 +63,25 @@ export function capabilitiesOf(
     f16: features.has('shader-f16'),
     subgroups,
     subgroupSizes: subgroups ? [adapterInfo?.subgroupMinSize ?? 4, adapterInfo?.subgroupMaxSize ?? 128] : [0, 0],
+    subgroupMatrix: subgroups ? matrixShapes(device) : [],
+    rounding,
     storageBuffers: limit('maxStorageBuffersPerShaderStage'),
     workgroupBytes: limit('maxComputeWorkgroupStorageSize'),
     bindingBytes: Math.min(limit('maxStorageBufferBindingSize'), limit('maxBufferSize')),
     gridWidth: limits.maxComputeWorkgroupsPerDimension,
   };
+}
+
+/** An experiment of Chromium's, which TypeScript's WebGPU does not know. */
+interface WithMatrices {
+  readonly subgroupMatrixConfigs?: Iterable<
+    MatrixShape & { readonly componentType: string; readonly resultComponentType: string }
+  >;
+}
+
+function matrixShapes({ features, adapterInfo }: GPUDevice): MatrixShape[] {
+  if (!features.has('chromium-experimental-subgroup-matrix') || !features.has('shader-f16')) return [];
+  return [...((adapterInfo as WithMatrices | undefined)?.subgroupMatrixConfigs ?? [])]
+    .filter(({ componentType, resultComponentType }) => componentType === 'f16' && resultComponentType === 'f32')
+    .map(({ M, N, K }) => ({ M, N, K }));
 }

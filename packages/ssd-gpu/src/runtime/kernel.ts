@@ -4,11 +4,16 @@ import type { Capabilities } from './capabilities.js';
 /** Values a kernel is compiled for. */
 export type Constants = Readonly<Record<string, number | boolean>>;
 
+/** Device features that a shader enables. `subgroup-matrix` stands for all three that a product of subgroup matrices wants. */
+export type Enabled = 'f16' | 'subgroups' | 'subgroup-matrix';
+
 /** One way to compute what a kernel computes. */
 export interface Variant {
   readonly name: string;
   /** Device features its code names. */
-  readonly enables?: readonly ('f16' | 'subgroups')[];
+  readonly enables?: readonly Enabled[];
+  /** Rounds factors to f16: taken only where the caller allows it, or forces it. */
+  readonly rounds?: boolean;
   /** More that it wants, in words, where the device or the shape falls short. */
   readonly lacks?: (capabilities: Capabilities, constants: Constants) => string | undefined;
   /** WGSL in front of the kernel's: named functions that it calls. */
@@ -52,6 +57,10 @@ export function choose(
   for (const variant of kernel.variants) {
     const lack = whatLacks(variant, capabilities, constants);
     if (wanted === undefined) {
+      if (variant.rounds && !capabilities.rounding) {
+        refused.push(`no ${variant.name}: it rounds to f16`);
+        continue;
+      }
       if (lack === undefined)
         return {
           variant,
@@ -83,7 +92,10 @@ function whatLacks(variant: Variant, capabilities: Capabilities, constants: Cons
   return deviceLacks(variant, capabilities) ?? variant.lacks?.(capabilities, constants);
 }
 
-function deviceLacks({ enables = [] }: Variant, capabilities: Capabilities): string | undefined {
+/** What of a variant's features the device has not, in words. */
+export function deviceLacks({ enables = [] }: Variant, capabilities: Capabilities): string | undefined {
+  if (enables.includes('subgroup-matrix') && capabilities.subgroupMatrix.length === 0)
+    return 'the device has no subgroup matrices';
   if (enables.includes('f16') && !capabilities.f16) return 'the device has no shader-f16';
   if (enables.includes('subgroups') && !capabilities.subgroups) return 'the device has no subgroups';
   return undefined;
@@ -102,10 +114,19 @@ export function splitFlags({ flags }: Kernel, constants: Constants): { compiled:
   return { compiled, bits };
 }
 
+function headers(enabled: readonly Enabled[]): string[] {
+  const matrix = enabled.includes('subgroup-matrix');
+  const lines: string[] = [];
+  if (matrix || enabled.includes('f16')) lines.push('enable f16;');
+  if (matrix || enabled.includes('subgroups')) lines.push('enable subgroups;');
+  if (matrix) lines.push('enable chromium_experimental_subgroup_matrix;');
+  if (matrix || enabled.includes('subgroups')) lines.push('requires subgroup_id;');
+  return lines;
+}
+
 /** The text of a shader: what it enables, its constants, its libraries, the kernel. */
 export function shaderText(kernel: Kernel, variant: Variant, constants: Constants): string {
-  const enables = (variant.enables ?? []).map((feature) => `enable ${feature};`);
-  if (variant.enables?.includes('subgroups')) enables.push('requires subgroup_id;');
+  const enables = headers(variant.enables ?? []);
   const all = { ...constants, ...variant.constants };
   const lines = Object.entries(all).map(([name, value]) =>
     typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name}: u32 = ${value}u;`,
