@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { arch } from 'node:process';
 import { join } from 'node:path';
-import { filledOnce, run } from './cache.js';
+import { filledOnce, run } from '../cache.js';
 
 /** A Vulkan driver that needs no GPU. */
 export interface Driver {

@@ -1,21 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { arch } from 'node:process';
-import { promisify } from 'node:util';
-import { brotliDecompress } from 'node:zlib';
-import { filledOnce, run } from './cache.js';
+import { fetchedChromium } from '../browser/chromium.js';
 import type { Driver } from './lavapipe.js';
 
-const PACKAGE = '@sparticuz/chromium@153.0.0';
-
 /**
- * Chromium's CPU driver, from an npm package that carries Chromium for servers. Has subgroups of 4 and no f16.
+ * Chromium's CPU driver, out of the browser that tests run in. Has subgroups of 4 and no f16.
  * @param say told what is fetched and how large it is, before
  * @throws Error where the platform is another, or the download fails
  */
 export async function swiftshader(say: (line: string) => void): Promise<Driver> {
-  if (arch !== 'x64') throw new Error(`SwiftShader is fetched from ${PACKAGE}, which is for x64 only`);
-  const libraries = await filledOnce('swiftshader', (folder) => fetchSwiftShader(folder, say));
+  const libraries = await fetchedChromium(say);
   const icd = join(libraries, 'swiftshader.json');
   await writeFile(
     icd,
@@ -25,16 +19,4 @@ export async function swiftshader(say: (line: string) => void): Promise<Driver> 
     }),
   );
   return { name: 'swiftshader', adapter: 'SwiftShader', icd, libraries };
-}
-
-async function fetchSwiftShader(folder: string, say: (line: string) => void): Promise<void> {
-  say(`swiftshader: fetching 70 MB from npm (${PACKAGE})`);
-  const [{ filename }] = JSON.parse(await run('npm', ['pack', '--json', '--silent', PACKAGE], folder)) as [
-    { filename: string },
-  ];
-  await run('tar', ['xzf', filename, 'package/bin/swiftshader.tar.br'], folder);
-  const packed = await readFile(join(folder, 'package/bin/swiftshader.tar.br'));
-  await writeFile(join(folder, 'swiftshader.tar'), await promisify(brotliDecompress)(packed));
-  await run('tar', ['xf', 'swiftshader.tar', 'libvk_swiftshader.so'], folder);
-  await run('rm', ['-r', filename, 'swiftshader.tar', 'package'], folder);
 }
