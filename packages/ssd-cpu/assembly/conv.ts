@@ -2,15 +2,10 @@
 
 import { ConvCommand } from './commands';
 import { loadSome, madd, silu, storePart } from './simd';
-import { share } from './threads';
 import { entry } from './views';
 
-/** Each thread takes a share of the channels, in fours, of every row. */
-export function conv(c: ConvCommand, thread: u32, threads: u32): void {
-  const fours = (c.k + 3) >> 2;
-  const begin = share(fours, thread, threads) << 2;
-  const end = min(share(fours, thread + 1, threads) << 2, c.k);
-  if (begin >= end) return;
+/** Channels begin … end, of every row. */
+export function conv(c: ConvCommand, begin: u32, end: u32): void {
   layTaps(c, begin, end);
   for (let i: u32 = 0; i < c.b; i++) {
     const slot: usize = entry(c.rows, i, i, c.slots - 1);

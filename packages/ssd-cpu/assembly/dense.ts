@@ -3,27 +3,25 @@
 import { CopyCommand, ElementwiseCommand, EmbedCommand, LastCommand, RmsNormCommand, ZeroCommand } from './commands';
 import { widenRow } from './formats';
 import { loadSome, madd, silu, storePart, sum } from './simd';
-import { share } from './threads';
 import { entry, rowAt } from './views';
 
-export function zero(c: ZeroCommand, thread: u32, threads: u32): void {
-  const begin = share(c.bytes, thread, threads);
-  memory.fill(c.to + begin, 0, share(c.bytes, thread + 1, threads) - begin);
+/** Kilobytes begin … end. */
+export function zero(c: ZeroCommand, begin: u32, end: u32): void {
+  memory.fill(c.to + (begin << 10), 0, min(end << 10, c.bytes) - (begin << 10));
 }
 
-export function copy(c: CopyCommand, thread: u32, threads: u32): void {
+/** Rows begin … end, here and below. */
+export function copy(c: CopyCommand, begin: u32, end: u32): void {
   const from = changetype<usize>(c) + offsetof<CopyCommand>('from');
   const to = changetype<usize>(c) + offsetof<CopyCommand>('to');
-  const end = share(c.count, thread + 1, threads);
-  for (let r = share(c.count, thread, threads); r < end; r++) memory.copy(rowAt(to, r), rowAt(from, r), c.bytes);
+  for (let r = begin; r < end; r++) memory.copy(rowAt(to, r), rowAt(from, r), c.bytes);
 }
 
 /** table[ids], ids held within the table */
-export function embed(c: EmbedCommand, thread: u32, threads: u32): void {
+export function embed(c: EmbedCommand, begin: u32, end: u32, thread: u32): void {
   const ids = changetype<usize>(c) + offsetof<EmbedCommand>('ids');
   const bytes: usize = c.k << 2;
-  const end = share(c.count, thread + 1, threads);
-  for (let r = share(c.count, thread, threads); r < end; r++) {
+  for (let r = begin; r < end; r++) {
     const id = min<u32>(<u32>max<i32>(load<i32>(rowAt(ids, r)), 0), c.m - 1);
     const to = c.out + <usize>r * bytes;
     if ((c.k & 31) == 0) {
@@ -37,14 +35,12 @@ export function embed(c: EmbedCommand, thread: u32, threads: u32): void {
   }
 }
 
-/** w · x / √(mean x² + ε) over each group of the last axis, gated before or after */
-export function rmsNorm(c: RmsNormCommand, thread: u32, threads: u32): void {
+/** w · x / √(mean x² + ε) over each group of the last axis, gated before or after; groups begin … end of all rows */
+export function rmsNorm(c: RmsNormCommand, begin: u32, end: u32): void {
   const x = changetype<usize>(c) + offsetof<RmsNormCommand>('x');
   const gate = changetype<usize>(c) + offsetof<RmsNormCommand>('gate');
   const width = c.d / c.groups;
-  const items = c.count * c.groups;
-  const end = share(items, thread + 1, threads);
-  for (let item = share(items, thread, threads); item < end; item++) {
+  for (let item = begin; item < end; item++) {
     const r = item / c.groups;
     const column: usize = ((item - r * c.groups) * width) << 2;
     const gateAt: usize = c.gate ? rowAt(gate, r) + column : 0;
@@ -77,11 +73,10 @@ function normalise(x: usize, gate: usize, gateAfter: bool, weight: usize, out: u
 }
 
 /** a + b, or a ∘ silu(b) */
-export function elementwise(c: ElementwiseCommand, thread: u32, threads: u32): void {
+export function elementwise(c: ElementwiseCommand, begin: u32, end: u32): void {
   const a = changetype<usize>(c) + offsetof<ElementwiseCommand>('a');
   const b = changetype<usize>(c) + offsetof<ElementwiseCommand>('b');
-  const end = share(c.count, thread + 1, threads);
-  for (let r = share(c.count, thread, threads); r < end; r++) {
+  for (let r = begin; r < end; r++) {
     const u = rowAt(a, r);
     const v = rowAt(b, r);
     const out = c.out + ((<usize>r * c.d) << 2);
@@ -96,9 +91,8 @@ export function elementwise(c: ElementwiseCommand, thread: u32, threads: u32): v
 }
 
 /** x[i, lengths[i] − 1, :] */
-export function last(c: LastCommand, thread: u32, threads: u32): void {
-  const end = share(c.b, thread + 1, threads);
-  for (let i = share(c.b, thread, threads); i < end; i++) {
+export function last(c: LastCommand, begin: u32, end: u32): void {
+  for (let i = begin; i < end; i++) {
     const count = max<u32>(1, entry(c.lengths, i, c.l, c.l));
     memory.copy(c.out + ((<usize>i * c.d) << 2), c.x + <usize>i * c.xBatch + <usize>(count - 1) * c.xStep, c.d << 2);
   }

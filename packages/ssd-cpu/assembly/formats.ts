@@ -4,7 +4,6 @@
 // Scales are bf16, so that they reach as far as f32, in a vector of their own. The last block of a row is filled up with zeros.
 
 import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q4, FORMAT_Q8, QuantiseCommand } from './commands';
-import { share } from './threads';
 
 /** Bytes from row to row. */
 @inline
@@ -98,15 +97,14 @@ function widenQ4(from: usize, scale: usize, blocks: u32, to: usize): void {
   }
 }
 
-/** Rows of a stored matrix into blocks; each thread takes a share of the rows. */
-export function quantise(c: QuantiseCommand, thread: u32, threads: u32): void {
+/** Rows begin … end of a stored matrix into blocks. */
+export function quantise(c: QuantiseCommand, begin: u32, end: u32): void {
   const k = c.k;
   const blocks = blocksOf(k);
   const bytes = rowBytes(c.format, k);
   const fromBytes = rowBytes(c.fromFormat, k);
   const element: u32 = c.fromFormat == FORMAT_F32 ? 2 : 1;
-  const end = share(c.m, thread + 1, threads);
-  for (let r = share(c.m, thread, threads); r < end; r++) {
+  for (let r = begin; r < end; r++) {
     for (let block: u32 = 0; block < blocks; block++) {
       const from = c.from + <usize>r * fromBytes + ((block << 5) << element);
       const scale = c.scales + (<usize>r * blocks + block) * 2;

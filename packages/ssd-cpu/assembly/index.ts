@@ -1,57 +1,108 @@
 // What the host calls: one list of commands after the other. The records are described in src/commands/layout.ts.
 
 import * as command from './commands';
-import { conv } from './conv';
-import { copy, elementwise, embed, last, rmsNorm, zero } from './dense';
-import { quantise } from './formats';
-import { linear } from './linear';
-import { logProbs, observe, sample } from './sample';
-import { scan } from './scan';
-import { ssd } from './ssd';
-import { barrier } from './threads';
+import { panelsOf, tilesOf } from './linear';
+import { Q } from './ssd-chunk';
+import { shareOut } from './threads';
 
-/** Runs a list of commands: each thread its share of one command after the other, all meeting behind each. */
+/** Runs a list of commands with the other threads; returns once all of it is done. */
 export function run(at: usize, words: u32, thread: u32, threads: u32): void {
   const end = at + ((<usize>words) << 2);
   while (at < end) {
     const header = load<u32>(at);
-    perform(header & 0xff, at, thread, threads);
-    barrier(threads);
+    share(header & 0xff, at, thread, threads);
     at += (header >> 8) << 2;
   }
 }
 
-function perform(operation: u32, at: usize, thread: u32, threads: u32): void {
+/** Multiply-adds, or numbers moved, that are worth handing to another thread: about a microsecond's. */
+const GRAIN: u32 = 8192;
+
+/** How many units of `each` multiply-adds make a piece. */
+@inline
+function grain(each: u32): u32 {
+  return GRAIN / max<u32>(each, 1) + 1;
+}
+
+/**
+ * The parts of a command, one after the other, and the units that each can be cut into. All this depends on the command alone, never on what
+ * tensors hold: a thread that walks late must find the same.
+ */
+function share(operation: u32, at: usize, thread: u32, threads: u32): void {
   switch (operation) {
-    case command.ZERO:
-      return zero(changetype<command.ZeroCommand>(at), thread, threads);
-    case command.COPY:
-      return copy(changetype<command.CopyCommand>(at), thread, threads);
-    case command.QUANTISE:
-      return quantise(changetype<command.QuantiseCommand>(at), thread, threads);
-    case command.EMBED:
-      return embed(changetype<command.EmbedCommand>(at), thread, threads);
+    case command.ZERO: {
+      const c = changetype<command.ZeroCommand>(at);
+      return shareOut(operation, at, 0, (c.bytes + 1023) >> 10, grain(256), thread, threads);
+    }
+    case command.COPY: {
+      const c = changetype<command.CopyCommand>(at);
+      return shareOut(operation, at, 0, c.count, grain(c.bytes >> 2), thread, threads);
+    }
+    case command.QUANTISE: {
+      const c = changetype<command.QuantiseCommand>(at);
+      return shareOut(operation, at, 0, c.m, grain(c.k << 3), thread, threads);
+    }
+    case command.EMBED: {
+      const c = changetype<command.EmbedCommand>(at);
+      return shareOut(operation, at, 0, c.count, grain(c.k), thread, threads);
+    }
     case command.LINEAR:
-      return linear(changetype<command.LinearCommand>(at), thread, threads);
-    case command.RMSNORM:
-      return rmsNorm(changetype<command.RmsNormCommand>(at), thread, threads);
-    case command.ELEMENTWISE:
-      return elementwise(changetype<command.ElementwiseCommand>(at), thread, threads);
-    case command.LAST:
-      return last(changetype<command.LastCommand>(at), thread, threads);
-    case command.CONV:
-      return conv(changetype<command.ConvCommand>(at), thread, threads);
-    case command.SSD:
-      return ssd(changetype<command.SsdCommand>(at), thread, threads);
-    case command.SCAN:
-      return scan(changetype<command.ScanCommand>(at), thread, threads);
-    case command.LOGPROBS:
-      return logProbs(changetype<command.LogProbsCommand>(at), thread, threads);
-    case command.OBSERVE:
-      return observe(changetype<command.ObserveCommand>(at), thread, threads);
-    case command.SAMPLE:
-      return sample(changetype<command.SampleCommand>(at), thread, threads);
+      return shareLinear(changetype<command.LinearCommand>(at), thread, threads);
+    case command.RMSNORM: {
+      const c = changetype<command.RmsNormCommand>(at);
+      return shareOut(operation, at, 0, c.count * c.groups, grain((c.d / c.groups) << 2), thread, threads);
+    }
+    case command.ELEMENTWISE: {
+      const c = changetype<command.ElementwiseCommand>(at);
+      return shareOut(operation, at, 0, c.count, grain(c.d << 2), thread, threads);
+    }
+    case command.LAST: {
+      const c = changetype<command.LastCommand>(at);
+      return shareOut(operation, at, 0, c.b, grain(c.d), thread, threads);
+    }
+    case command.CONV: {
+      // Pieces are at least four cache lines wide: they are columns of rows.
+      const c = changetype<command.ConvCommand>(at);
+      return shareOut(operation, at, 0, (c.k + 3) >> 2, max<u32>(16, grain(c.b * c.l * (c.width + 8) * 4)), thread, threads);
+    }
+    case command.SSD: {
+      const c = changetype<command.SsdCommand>(at);
+      if (c.products == 0) {
+        return shareOut(operation, at, 0, c.b * c.h * ((c.p + 3) >> 2), grain(c.l * c.n * 8), thread, threads);
+      }
+      shareOut(operation, at, 0, c.b * c.g * ((c.l + Q - 1) / Q), 1, thread, threads);
+      return shareOut(operation, at, 1, c.b * c.h, 1, thread, threads);
+    }
+    case command.SCAN: {
+      const c = changetype<command.ScanCommand>(at);
+      return shareOut(operation, at, 0, (c.d + 3) >> 2, max<u32>(4, grain(c.b * c.l * c.n * 32)), thread, threads);
+    }
+    case command.LOGPROBS: {
+      const c = changetype<command.LogProbsCommand>(at);
+      return shareOut(operation, at, 0, c.count, grain(c.V << 3), thread, threads);
+    }
+    case command.OBSERVE: {
+      const c = changetype<command.ObserveCommand>(at);
+      return shareOut(operation, at, 0, c.b, grain(c.l), thread, threads);
+    }
+    case command.SAMPLE: {
+      const c = changetype<command.SampleCommand>(at);
+      return shareOut(operation, at, 0, c.b, 1, thread, threads);
+    }
     default:
       unreachable();
   }
+}
+
+function shareLinear(c: command.LinearCommand, thread: u32, threads: u32): void {
+  const at = changetype<usize>(c);
+  const fours = (c.m + 3) >> 2;
+  if (c.count == 1) {
+    if (c.format == command.FORMAT_Q8 || c.format == command.FORMAT_Q4) {
+      shareOut(command.LINEAR, at, 0, 1, 1, thread, threads);
+    }
+    return shareOut(command.LINEAR, at, 1, fours, grain(c.k << 2), thread, threads);
+  }
+  shareOut(command.LINEAR, at, 0, tilesOf(c.count), grain(c.k * 12), thread, threads);
+  shareOut(command.LINEAR, at, 1, panelsOf(c.count, c.k) * fours, grain((c.k << 2) * (c.count / panelsOf(c.count, c.k))), thread, threads);
 }

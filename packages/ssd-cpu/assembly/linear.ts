@@ -4,57 +4,45 @@
 import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q4, FORMAT_Q8, LinearCommand } from './commands';
 import { blocksOf, rowBytes, scaleAt, widenBfloat, widenHalf, widenRow } from './formats';
 import { madd, storePart, sum } from './simd';
-import { barrier, share } from './threads';
-import { clear, tile, tile12, tileWidth } from './tile';
+import { clear, tile, tile12 } from './tile';
 import { rowAt } from './views';
 
-export function linear(c: LinearCommand, thread: u32, threads: u32): void {
-  const scratch = c.scratch + <usize>thread * c.scratchEach;
-  // Shares are whole fours of output columns, so that each thread's tiles are full.
-  const fours = (c.m + 3) >> 2;
-  const begin = share(fours, thread, threads) << 2;
-  const end = min(share(fours, thread + 1, threads) << 2, c.m);
-  if (c.count == 1) {
-    vectorProduct(c, scratch, begin, end);
-  } else {
-    pack(c, thread, threads);
-    barrier(threads);
-    matrixProduct(c, scratch, begin, end);
-  }
+/** How many tiles the rows of x make: 12 wide, but for the last one or two. */
+@inline
+export function tilesOf(count: u32): u32 {
+  return (((count + 3) & ~3) + 11) / 12;
 }
 
-/** Columns of x in one panel that stays in the second-level cache. */
+/** How many tiles make a panel of x that stays in the second-level cache. */
 @inline
-function panelColumns(k: u32): u32 {
-  return max<u32>(12, (131072 / max<u32>(k, 1) / 12) * 12);
+function panelTiles(k: u32): u32 {
+  return max<u32>(1, 131072 / max<u32>(k, 1) / 12);
 }
 
-/** Columns of the next tile where `left` (a multiple of 4) remain: 12s as long as what is left behind them is no lone 4. */
 @inline
-function panelWidth(left: u32): u32 {
-  return left == 12 || left >= 20 ? 12 : tileWidth(left);
+export function panelsOf(count: u32, k: u32): u32 {
+  return (tilesOf(count) + panelTiles(k) - 1) / panelTiles(k);
+}
+
+/** The row of x at which tile t begins: where 4 would be left for the last one, it takes 4 of the one before it. */
+@inline
+function tileStart(t: u32, count: u32): u32 {
+  const padded = (count + 3) & ~3;
+  return min(12 * t - (t > 0 && padded == 12 * t + 4 ? 4 : 0), padded);
 }
 
 /**
- * x transposed in tiles as `panelWidth` cuts them, [k][width] each, the last one filled up with zeros to a multiple of 4. The tile that begins at
- * row j of x lies at `packed + 4·j·k`.
+ * Tiles begin … end of x transposed, [k][width] each, the last one filled up with zeros to a multiple of 4. The tile that begins at row j of x
+ * lies at `packed + 4·j·k`.
  */
-function pack(c: LinearCommand, thread: u32, threads: u32): void {
+export function pack(c: LinearCommand, begin: u32, end: u32): void {
   const k = c.k;
-  const padded = (c.count + 3) & ~3;
   const field = changetype<usize>(c) + offsetof<LinearCommand>('x');
-  const stride = panelColumns(k);
-  let number: u32 = 0;
-  for (let panel: u32 = 0; panel < padded; panel += stride) {
-    const panelEnd = min(panel + stride, padded);
-    for (let j = panel; j < panelEnd; number++) {
-      const width = panelWidth(panelEnd - j);
-      if (number % threads == thread) {
-        const to = c.packed + ((<usize>j * k) << 2);
-        for (let four: u32 = 0; four < width; four += 4) packFour(c, field, j + four, k, to + (four << 2), width << 2);
-      }
-      j += width;
-    }
+  for (let t = begin; t < end; t++) {
+    const j = tileStart(t, c.count);
+    const width = tileStart(t + 1, c.count) - j;
+    const to = c.packed + ((<usize>j * k) << 2);
+    for (let four: u32 = 0; four < width; four += 4) packFour(c, field, j + four, k, to + (four << 2), width << 2);
   }
 }
 
@@ -85,42 +73,43 @@ function packFour(c: LinearCommand, field: usize, r: u32, k: u32, to: usize, ste
   }
 }
 
-/** Output columns begin … end of every row. `scratch`: a tile, then four widened rows of W. */
-function matrixProduct(c: LinearCommand, scratch: usize, begin: u32, end: u32): void {
+/** Fours of output columns begin … end, numbered over all panels of x. The thread's scratch: a tile, then four widened rows of W. */
+export function matrixProduct(c: LinearCommand, begin: u32, end: u32, thread: u32): void {
   const k = c.k;
-  const padded = (c.count + 3) & ~3;
-  const stride = panelColumns(k);
+  const scratch = c.scratch + <usize>thread * c.scratchEach;
   const rows = scratch + 256;
   const wide: usize = ((k + 31) & ~31) << 2;
-  for (let panel: u32 = 0; panel < padded; panel += stride) {
-    const panelEnd = min(panel + stride, padded);
-    for (let m = begin; m < end; m += 4) {
-      let w0: usize, w1: usize, w2: usize, w3: usize;
-      if (c.format == FORMAT_F32) {
-        const last = c.weight + ((<usize>(c.m - 1) * k) << 2);
-        const each: usize = <usize>k << 2;
-        w0 = c.weight + <usize>m * each;
-        w1 = min(w0 + each, last);
-        w2 = min(w1 + each, last);
-        w3 = min(w2 + each, last);
-      } else {
-        for (let r: u32 = 0; r < 4; r++) {
-          widenRow(c.weight, c.scales, c.format, k, min(m + r, c.m - 1), rows + r * wide);
-        }
-        w0 = rows;
-        w1 = rows + wide;
-        w2 = rows + 2 * wide;
-        w3 = rows + 3 * wide;
+  const fours = (c.m + 3) >> 2;
+  const tiles = tilesOf(c.count);
+  for (let item = begin; item < end; item++) {
+    const panel = item / fours;
+    const m = (item - panel * fours) << 2;
+    let w0: usize, w1: usize, w2: usize, w3: usize;
+    if (c.format == FORMAT_F32) {
+      const last = c.weight + ((<usize>(c.m - 1) * k) << 2);
+      const each: usize = <usize>k << 2;
+      w0 = c.weight + <usize>m * each;
+      w1 = min(w0 + each, last);
+      w2 = min(w1 + each, last);
+      w3 = min(w2 + each, last);
+    } else {
+      for (let r: u32 = 0; r < 4; r++) {
+        widenRow(c.weight, c.scales, c.format, k, min(m + r, c.m - 1), rows + r * wide);
       }
-      for (let j = panel; j < panelEnd; ) {
-        const width = panelWidth(panelEnd - j);
-        clear(scratch, width);
-        const columns = c.packed + ((<usize>j * k) << 2);
-        if (width == 12) tile12(scratch, w0, w1, w2, w3, columns, k);
-        else tile(width, scratch, w0, w1, w2, w3, columns, width << 2, k);
-        for (let four: u32 = 0; four < width; four += 4) finish(c, m, min<u32>(4, c.m - m), j + four, scratch + (four << 2), width << 2);
-        j += width;
-      }
+      w0 = rows;
+      w1 = rows + wide;
+      w2 = rows + 2 * wide;
+      w3 = rows + 3 * wide;
+    }
+    const tilesEnd = min((panel + 1) * panelTiles(k), tiles);
+    for (let t = panel * panelTiles(k); t < tilesEnd; t++) {
+      const j = tileStart(t, c.count);
+      const width = tileStart(t + 1, c.count) - j;
+      clear(scratch, width);
+      const columns = c.packed + ((<usize>j * k) << 2);
+      if (width == 12) tile12(scratch, w0, w1, w2, w3, columns, k);
+      else tile(width, scratch, w0, w1, w2, w3, columns, width << 2, k);
+      for (let four: u32 = 0; four < width; four += 4) finish(c, m, min<u32>(4, c.m - m), j + four, scratch + (four << 2), width << 2);
     }
   }
 }
@@ -156,14 +145,14 @@ function emit(c: LinearCommand, m: u32, columns: u32, r: u32, v: v128): void {
   storePart(c.out + ((<usize>r * c.m + m) << 2), v, columns);
 }
 
-/** Output columns begin … end for a single row of x. */
-function vectorProduct(c: LinearCommand, scratch: usize, begin: u32, end: u32): void {
+/** Fours of output columns begin … end for a single row of x, in blocked formats narrowed before. */
+export function vectorProduct(c: LinearCommand, begin: u32, end: u32): void {
   const x = c.x;
   const k = c.k;
-  const blocked = c.format == FORMAT_Q8 || c.format == FORMAT_Q4;
-  if (blocked && begin < end) narrowVector(x, k, scratch);
+  const scratch = c.scratch;
   const each: usize = rowBytes(c.format, k);
-  for (let m = begin; m < end; m += 4) {
+  const columnsEnd = min(end << 2, c.m);
+  for (let m = begin << 2; m < columnsEnd; m += 4) {
     const w0 = c.weight + <usize>m * each;
     const last = c.weight + <usize>(c.m - 1) * each;
     const w1 = min(w0 + each, last), w2 = min(w1 + each, last), w3 = min(w2 + each, last);
@@ -266,7 +255,7 @@ function dotsBF16(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, k: u32):
  * x in blocks of 32 16-bit numbers to a scale, max |x| / 32767: so that products with 8-bit weights are integer ones at no visible loss
  * (an error of 2⁻¹⁶ of the block's largest number). Per block 64 bytes of numbers, the scale, and 8 times their sum, which q4 takes off.
  */
-function narrowVector(x: usize, k: u32, to: usize): void {
+export function narrowVector(x: usize, k: u32, to: usize): void {
   const blocks = blocksOf(k);
   for (let block: u32 = 0; block < blocks; block++, x += 128, to += 80) {
     const count = min<u32>(32, k - (block << 5));

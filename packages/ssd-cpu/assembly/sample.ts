@@ -2,7 +2,6 @@
 
 import { LogProbsCommand, ObserveCommand, SampleCommand } from './commands';
 import { exp, exp64, loadPart, log64 } from './simd';
-import { share } from './threads';
 import { entry, rowAt } from './views';
 
 /** log Σ exp of V numbers, −∞ for none above it; NaN counts as −∞. */
@@ -34,20 +33,19 @@ function logSumExp(at: usize, V: u32): f64 {
   return <f64>top + log64(f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1));
 }
 
-export function logProbs(c: LogProbsCommand, thread: u32, threads: u32): void {
+/** Rows begin … end, here and below. */
+export function logProbs(c: LogProbsCommand, begin: u32, end: u32): void {
   const logits = changetype<usize>(c) + offsetof<LogProbsCommand>('logits');
   const ids = changetype<usize>(c) + offsetof<LogProbsCommand>('ids');
-  const end = share(c.count, thread + 1, threads);
-  for (let r = share(c.count, thread, threads); r < end; r++) {
+  for (let r = begin; r < end; r++) {
     const row = rowAt(logits, r);
     const id = min<u32>(<u32>max<i32>(load<i32>(rowAt(ids, r)), 0), c.V - 1);
     store<f32>(c.out + (<usize>r << 2), <f32>(<f64>load<f32>(row + (<usize>id << 2)) - logSumExp(row, c.V)));
   }
 }
 
-export function observe(c: ObserveCommand, thread: u32, threads: u32): void {
-  const end = share(c.b, thread + 1, threads);
-  for (let i = share(c.b, thread, threads); i < end; i++) {
+export function observe(c: ObserveCommand, begin: u32, end: u32): void {
+  for (let i = begin; i < end; i++) {
     const seen = c.seen + <usize>entry(c.rows, i, i, c.slots - 1) * c.seenSlot;
     const length = entry(c.lengths, i, c.l, c.l);
     for (let t: u32 = 0; t < length; t++) {
@@ -57,11 +55,10 @@ export function observe(c: ObserveCommand, thread: u32, threads: u32): void {
   }
 }
 
-/** Rows are shared among the threads; slots are distinct. */
-export function sample(c: SampleCommand, thread: u32, threads: u32): void {
+/** Rows may be sampled side by side: their slots are distinct. */
+export function sample(c: SampleCommand, begin: u32, end: u32, thread: u32): void {
   const logits = changetype<usize>(c) + offsetof<SampleCommand>('logits');
-  const end = share(c.b, thread + 1, threads);
-  for (let i = share(c.b, thread, threads); i < end; i++) {
+  for (let i = begin; i < end; i++) {
     const slot: usize = entry(c.rows, i, i, c.slots - 1);
     if (load<i32>(c.active + (slot << 2))) draw(c, slot, rowAt(logits, i), c.scratch + <usize>thread * c.scratchEach);
     store<i32>(c.out + (<usize>i << 2), load<i32>(c.token + (slot << 2)));

@@ -2,15 +2,10 @@
 
 import { ScanCommand } from './commands';
 import { exp, loadSome, madd, silu, softplus, storePart, sum } from './simd';
-import { share } from './threads';
 import { entry } from './views';
 
-/** Each thread takes a share of the channels, in fours, of every row. */
-export function scan(c: ScanCommand, thread: u32, threads: u32): void {
-  const fours = (c.d + 3) >> 2;
-  const begin = share(fours, thread, threads) << 2;
-  const end = min(share(fours, thread + 1, threads) << 2, c.d);
-  if (begin >= end) return;
+/** Channels begin … end, of every row. */
+export function scan(c: ScanCommand, begin: u32, end: u32, thread: u32): void {
   const n = c.n;
   const N = (n + 3) & ~3;
   const each: usize = N << 2;

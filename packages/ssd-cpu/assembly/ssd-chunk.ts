@@ -6,20 +6,18 @@
 
 import { SsdCommand } from './commands';
 import { exp, exp64, loadPart, storePart } from './simd';
-import { beginsAnew, finish, lengthOf, stateAt, stateOutAt, stepSizes } from './ssd';
-import { share } from './threads';
+import { beginsAnew, finish, lengthOf, scratchOf, stateAt, stateOutAt, stepSizes } from './ssd';
 import { clear, tile, tile4, tile8Across, tileWidth } from './tile';
 
 /** Positions in a chunk; src/operations/sequence.ts has the same number. */
-const Q: u32 = 64;
+export const Q: u32 = 64;
 const SQUARE: usize = (<usize>(Q * Q)) << 2;
 
-/** C Bᵀ of every chunk of every group, its lower triangle in whole 4 × 4 tiles. `scratch`: a tile, then Bᵀ (n, Q). */
-export function chunkProducts(c: SsdCommand, thread: u32, threads: u32, scratch: usize): void {
+/** C Bᵀ of chunks begin … end of all groups, its lower triangle in whole 4 × 4 tiles. The thread's scratch: a tile, then Bᵀ (n, Q). */
+export function chunkProducts(c: SsdCommand, begin: u32, end: u32, thread: u32): void {
+  const scratch = scratchOf(c, thread);
   const chunks = (c.l + Q - 1) / Q;
-  const items = c.b * c.g * chunks;
-  const end = share(items, thread + 1, threads);
-  for (let item = share(items, thread, threads); item < end; item++) {
+  for (let item = begin; item < end; item++) {
     const chunk = item % chunks;
     const group = (item / chunks) % c.g;
     const i = item / chunks / c.g;

@@ -2,32 +2,30 @@
 
 import { SsdCommand } from './commands';
 import { softplus, silu, loadSome, storePart } from './simd';
-import { chunkedHead, chunkProducts } from './ssd-chunk';
+import { chunkedHead } from './ssd-chunk';
 import { stepHead } from './ssd-step';
-import { barrier, share } from './threads';
 import { entry } from './views';
 
-export function ssd(c: SsdCommand, thread: u32, threads: u32): void {
-  const scratch = c.scratch + <usize>thread * c.scratchEach;
-  if (c.products == 0) {
-    // Rows of a head's state are independent: shares are cut among all of them, in fours.
-    const fours = (c.p + 3) >> 2;
-    const items = c.b * c.h * fours;
-    const end = share(items, thread + 1, threads);
-    for (let item = share(items, thread, threads); item < end; ) {
-      const head = item / fours;
-      const from = item - head * fours;
-      const to = min(fours, from + end - item);
-      stepHead(c, head / c.h, head % c.h, from << 2, min(to << 2, c.p), scratch);
-      item += to - from;
-    }
-    return;
+/** Step by step. Rows of a head's state are independent: fours of rows begin … end, numbered over all heads of all batch rows. */
+export function ssdSteps(c: SsdCommand, begin: u32, end: u32, thread: u32): void {
+  const fours = (c.p + 3) >> 2;
+  for (let item = begin; item < end; ) {
+    const head = item / fours;
+    const from = item - head * fours;
+    const to = min(fours, from + end - item);
+    stepHead(c, head / c.h, head % c.h, from << 2, min(to << 2, c.p), scratchOf(c, thread));
+    item += to - from;
   }
-  chunkProducts(c, thread, threads, scratch);
-  barrier(threads);
-  const items = c.b * c.h;
-  const end = share(items, thread + 1, threads);
-  for (let item = share(items, thread, threads); item < end; item++) chunkedHead(c, item / c.h, item % c.h, scratch);
+}
+
+/** In chunks, behind `chunkProducts`: heads begin … end of all batch rows. */
+export function ssdChunks(c: SsdCommand, begin: u32, end: u32, thread: u32): void {
+  for (let item = begin; item < end; item++) chunkedHead(c, item / c.h, item % c.h, scratchOf(c, thread));
+}
+
+@inline
+export function scratchOf(c: SsdCommand, thread: u32): usize {
+  return c.scratch + <usize>thread * c.scratchEach;
 }
 
 /** How many positions of batch row i count. */

@@ -1,36 +1,55 @@
-// How threads meet. Every thread runs the same commands; each takes its share of an operation, and all meet behind it.
+// How threads share work. All walk the same commands; each takes pieces of the operation at hand until none are left, and whoever ends the
+// last piece opens the next operation. A thread that is held up therefore holds up one piece, not an equal share; one that comes late finds
+// the work done and walks on. What a piece computes does not depend on how the work is cut: results are the same for any number of threads.
+//
+// A step is one part of a command: numbered by every thread alike as it walks, from the start of the device.
 
-/** The words by which threads meet, one cache line apart; behind this module's static data and in front of all tensors. */
-const ARRIVED: usize = 16384;
-const GENERATION: usize = ARRIVED + 64;
-const SLEEPERS: usize = ARRIVED + 128;
-/** Polls before a thread sleeps: a microsecond or two; longer takes a busy machine from whom it waits for. */
-const SPINS: i32 = 1000;
+import { perform } from './perform';
 
-/** Waits until all `threads` have arrived. */
-export function barrier(threads: u32): void {
-  if (threads == 1) return;
-  const generation = atomic.load<i32>(GENERATION);
-  if (atomic.add<u32>(ARRIVED, 1) == threads - 1) {
-    atomic.store<u32>(ARRIVED, 0);
-    atomic.add<i32>(GENERATION, 1);
-    if (atomic.load<u32>(SLEEPERS) > 0) atomic.notify(GENERATION, -1);
-    return;
+/** The step at hand (upper half) and the first of its units that no one has taken (lower half), in one word so that both change together. */
+const TICKET: usize = 16384;
+const STEP: usize = TICKET + 4;
+/** Units of it that are done. Each word has a cache line of its own, behind this module's static data and in front of all tensors. */
+const DONE: usize = TICKET + 64;
+const SLEEPERS: usize = TICKET + 128;
+/** Polls before a thread sleeps, some 20 µs: longer than most operations of a small model, shorter than it takes to be woken. */
+const SPINS: i32 = 20000;
+
+/** The number of the step that this thread comes to next. */
+let step: u32 = 0;
+
+/** `units` of work, at least `grain` of them at a time, shared with the other threads; returns once all are done. */
+export function shareOut(operation: u32, at: usize, part: u32, units: u32, grain: u32, thread: u32, threads: u32): void {
+  if (units == 0) return;
+  if (threads == 1) return perform(operation, at, part, 0, units, thread);
+  for (;;) {
+    const ticket = atomic.load<u64>(TICKET);
+    if (<u32>(ticket >> 32) != step) break; // the others have done it all
+    const begin = <u32>ticket;
+    const left = units - begin;
+    if (left == 0) {
+      waitWhile(STEP, step);
+      break;
+    }
+    // Large pieces first, small ones towards the end, so that all threads end together.
+    const count = min(left, max(grain, left / (2 * threads)));
+    if (atomic.cmpxchg<u64>(TICKET, ticket, ticket + count) != ticket) continue;
+    perform(operation, at, part, begin, begin + count, thread);
+    if (atomic.add<u32>(DONE, count) + count == units) {
+      atomic.store<u32>(DONE, 0);
+      atomic.store<u64>(TICKET, (<u64>(step + 1)) << 32);
+      if (atomic.load<u32>(SLEEPERS) > 0) atomic.notify(STEP, -1);
+      break;
+    }
   }
-  waitWhile(GENERATION, generation);
+  step++;
 }
 
 /** Returns once the word at `at` is no longer `value`: polls, then sleeps. */
-function waitWhile(at: usize, value: i32): void {
-  for (let i = 0; i < SPINS; i++) if (atomic.load<i32>(at) != value) return;
+function waitWhile(at: usize, value: u32): void {
+  for (let i = 0; i < SPINS; i++) if (atomic.load<u32>(at) != value) return;
   atomic.add<u32>(SLEEPERS, 1);
   // Whoever changes the word looks at SLEEPERS afterwards: either this sees the change, or that one wakes us.
-  while (atomic.load<i32>(at) == value) atomic.wait<i32>(at, value, -1);
+  while (atomic.load<u32>(at) == value) atomic.wait<i32>(at, value, -1);
   atomic.sub<u32>(SLEEPERS, 1);
-}
-
-/** Where the share of thread `thread` begins among `total` items. */
-@inline
-export function share(total: u32, thread: u32, threads: u32): u32 {
-  return <u32>((<u64>total * thread) / threads);
 }

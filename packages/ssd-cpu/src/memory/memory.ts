@@ -37,7 +37,7 @@ const SLACK = 1024;
 /** A program's body as it was recorded: its commands in device memory, and all the memory it uses. */
 export interface Recording<T> {
   readonly result: T;
-  readonly list: Block | undefined;
+  readonly list: { readonly address: number; readonly bytes: number } | undefined;
   readonly words: number;
   readonly pool: PrivatePool;
   readonly blocks: readonly Block[];
@@ -56,6 +56,8 @@ export class Memory {
   #pool: Pool;
   #scopes: Set<Block>[] = [];
   readonly #temporaries: { address: number; bytes: number }[] = [];
+  /** Lists that a thread may still be reading; see {@link Memory.#retire}. */
+  readonly #retired: { address: number; bytes: number; fence: number }[] = [];
   #recorded: { blocks: Block[]; needs: Set<Block> } | undefined;
   #disposed = false;
 
@@ -174,11 +176,20 @@ export class Memory {
     const { length } = this.#list;
     this.#list.clear();
     this.#device.submit(address, length);
-    this.#heap.give(address, bytes, this.#device.submitted);
+    this.#retire(address, bytes);
+  }
+
+  /** Gives a list's memory back once all threads are through with it: a late one still walks lists whose work others have done. */
+  #retire(address: number, bytes: number): void {
+    this.#retired.push({ address, bytes, fence: this.#device.submitted });
   }
 
   /** The gathered list as bytes in device memory. */
   #store(): { address: number; bytes: number } {
+    while (this.#retired.length > 0 && this.#retired[0]!.fence <= this.#device.completed) {
+      const { address, bytes, fence } = this.#retired.shift()!;
+      this.#heap.give(address, bytes, fence);
+    }
     const { words } = this.#list;
     const address = this.#heap.take(words.byteLength, this.#device.completed);
     this.#device.write(address, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
@@ -293,7 +304,7 @@ export class Memory {
     try {
       const result = this.scope(fn);
       const words = this.#list.length;
-      const list = words > 0 ? this.#keepList() : undefined;
+      const list = words > 0 ? this.#store() : undefined;
       for (const block of blocks) needs.delete(block);
       return { result, list, words, pool, blocks, needs };
     } catch (error) {
@@ -308,10 +319,6 @@ export class Memory {
     }
   }
 
-  #keepList(): Block {
-    return { owner: this, pool: this.#heap, ...this.#store(), live: true };
-  }
-
   replay({ list, words, needs }: Recording<unknown>): void {
     this.outsideProgram('another program');
     for (const block of needs) if (!block.live) throw releasedError('a tensor that the program uses');
@@ -323,7 +330,7 @@ export class Memory {
   forget({ list, pool, blocks }: Recording<unknown>): void {
     for (const block of blocks) block.live = false;
     if (this.#disposed) return;
-    if (list) this.#bury(list);
+    if (list) this.#retire(list.address, list.bytes);
     pool.close(this.#fence());
   }
 

@@ -1,0 +1,57 @@
+// What a piece of each operation is.
+
+import * as command from './commands';
+import { conv } from './conv';
+import { copy, elementwise, embed, last, rmsNorm, zero } from './dense';
+import { quantise } from './formats';
+import { matrixProduct, narrowVector, pack, vectorProduct } from './linear';
+import { logProbs, observe, sample } from './sample';
+import { scan } from './scan';
+import { ssdChunks, ssdSteps } from './ssd';
+import { chunkProducts } from './ssd-chunk';
+
+/** Units begin … end of a part of the command at `at`. */
+export function perform(operation: u32, at: usize, part: u32, begin: u32, end: u32, thread: u32): void {
+  switch (operation) {
+    case command.ZERO:
+      return zero(changetype<command.ZeroCommand>(at), begin, end);
+    case command.COPY:
+      return copy(changetype<command.CopyCommand>(at), begin, end);
+    case command.QUANTISE:
+      return quantise(changetype<command.QuantiseCommand>(at), begin, end);
+    case command.EMBED:
+      return embed(changetype<command.EmbedCommand>(at), begin, end, thread);
+    case command.LINEAR: {
+      const c = changetype<command.LinearCommand>(at);
+      if (c.count > 1) return part == 0 ? pack(c, begin, end) : matrixProduct(c, begin, end, thread);
+      return part == 0 ? narrowVector(c.x, c.k, c.scratch) : vectorProduct(c, begin, end);
+    }
+    case command.RMSNORM:
+      return rmsNorm(changetype<command.RmsNormCommand>(at), begin, end);
+    case command.ELEMENTWISE:
+      return elementwise(changetype<command.ElementwiseCommand>(at), begin, end);
+    case command.LAST:
+      return last(changetype<command.LastCommand>(at), begin, end);
+    case command.CONV: {
+      const c = changetype<command.ConvCommand>(at);
+      return conv(c, begin << 2, min(end << 2, c.k));
+    }
+    case command.SSD: {
+      const c = changetype<command.SsdCommand>(at);
+      if (c.products == 0) return ssdSteps(c, begin, end, thread);
+      return part == 0 ? chunkProducts(c, begin, end, thread) : ssdChunks(c, begin, end, thread);
+    }
+    case command.SCAN: {
+      const c = changetype<command.ScanCommand>(at);
+      return scan(c, begin << 2, min(end << 2, c.d), thread);
+    }
+    case command.LOGPROBS:
+      return logProbs(changetype<command.LogProbsCommand>(at), begin, end);
+    case command.OBSERVE:
+      return observe(changetype<command.ObserveCommand>(at), begin, end);
+    case command.SAMPLE:
+      return sample(changetype<command.SampleCommand>(at), begin, end, thread);
+    default:
+      unreachable();
+  }
+}
