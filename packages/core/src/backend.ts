@@ -13,7 +13,8 @@ import type { Tensor } from './tensor.js';
  *   {@link Backend.scope} around it has ended.
  * - **State.** Stateful operations read `state` and write `stateOut` (the same tensor by default), in place of carrying it through results.
  *   States are ordinary tensors from {@link Backend.zeros}. Without `state` they start from zeros and, unless there is a `stateOut`, keep
- *   nothing. A `stateOut` of its own shares memory with no input; slots of it that no row names stay as they are.
+ *   nothing. A `stateOut` of its own shares memory with no input; slots of it that no row names stay as they are. Attention's state grows:
+ *   it is a {@link KeyValueCache} of stated capacity, always written in place.
  * - **Slots and lengths.** A state's first axis counts slots; `rows` (b, i32) names the slot of each batch row (0 … b−1 by default, no slot
  *   twice) and `lengths` (b, i32) how many of the l positions count (all by default). Past its length a row changes no state, whatever the
  *   padding holds, NaN included, and its outputs there are 0 in the stateful operations.
@@ -77,6 +78,19 @@ export interface Backend<S = unknown> {
     w: SelectiveScanWeights<S>,
     state?: Tensor<S>,
     options?: SelectiveScanOptions<S>,
+  ): Tensor<S>;
+  /**
+   * Causal softmax attention, h heads of queries over g heads of keys and values (g divides h; neighbours share one):
+   * `y_t = Σ_{s ≤ t} softmax_s(scale · q_t·k_s) v_s`, s over what the cache holds and the positions before t:
+   * q (b, l, h, p), k and v (b, l, g, p) → y (b, l, h, p). Appends k, as rotated, and v to the cache. Of a row that would pass the cache's
+   * capacity only the positions that fit count. O(l (held + l) h p).
+   */
+  attention(
+    q: Tensor<S>,
+    k: Tensor<S>,
+    v: Tensor<S>,
+    cache?: KeyValueCache<S>,
+    options?: AttentionOptions<S>,
   ): Tensor<S>;
   /** `x ∘ silu(gate)`, shapes equal. */
   siluGate(x: Tensor<S>, gate: Tensor<S>): Tensor<S>;
@@ -210,6 +224,34 @@ export interface SelectiveScanOptions<S> extends StatefulOptions<S> {
   dtSoftplus?: boolean;
   /** (b, l, d): y is multiplied by silu(z) last. */
   z?: Tensor<S>;
+}
+
+/**
+ * The keys and values of every position so far, and how many those are. Ordinary tensors, written in place. Nothing before a slot's length
+ * ever changes and nothing behind it is ever read: putting an earlier `length` back goes back to that moment.
+ */
+export interface KeyValueCache<S = unknown> {
+  /** (slots, capacity, g, p), as rotated */
+  keys: Tensor<S>;
+  /** (slots, capacity, g, p) */
+  values: Tensor<S>;
+  /** (slots) i32: positions held; from it the next ones are numbered */
+  length: Tensor<S>;
+}
+
+export interface AttentionOptions<S> extends SlotOptions<S> {
+  /** What scores are multiplied by; 1/√p by default. */
+  scale?: number;
+  /** Turns the first coordinates of queries and keys by their position. */
+  rotary?: Rotary<S>;
+}
+
+/** Rotary position embedding of the first `dim` ≤ p coordinates, in pairs. */
+export interface Rotary<S> {
+  /** (positions, dim), uploaded from core's `rotaryTable`: at least a cache's capacity of positions, or l without one */
+  table: Tensor<S>;
+  /** Pairs are neighbours, (2i, 2i + 1), in place of (i, dim/2 + i); false by default. */
+  interleaved?: boolean;
 }
 
 /**

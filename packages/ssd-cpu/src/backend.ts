@@ -1,4 +1,4 @@
-import { type Backend, type BackendDescription, DeviceError, type Program } from '@mamba2/core';
+import { type Backend, type BackendDescription, DeviceError, type Program, UnsupportedError } from '@mamba2/core';
 import type { Device } from './device/device.js';
 import { type Block, Memory, type Recording } from './memory/memory.js';
 import { fetchView } from './memory/views.js';
@@ -55,6 +55,11 @@ export function backendOver(device: Device, describe: () => BackendDescription):
     ...denseOperations(memory, fieldsOf),
     ...sequenceOperations(memory),
     ...samplerOperations(memory),
+    attention() {
+      throw new UnsupportedError('attention on the wasm backend', {
+        fix: 'use the reference backend for hybrid models',
+      });
+    },
     scope: (fn) => memory.scope(fn),
     program,
     dispose: () => memory.dispose(),

@@ -12,6 +12,7 @@ import {
   sizeOf,
   type Stored,
   toFloat64,
+  UnsupportedError,
   type WeightFormat,
 } from '@mamba2/core';
 import { openGpu } from './open.js';
@@ -106,6 +107,12 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<Backend<Block
     causalConv1d: (x, w, state, given) => submitting(() => causalConv1d(gpu, x, w, state, given)),
     ssd: (x, dt, B, C, w, state, given) => submitting(() => ssd(gpu, x, dt, B, C, w, state, given)),
     selectiveScan: (u, dt, B, C, w, state, given) => submitting(() => selectiveScan(gpu, u, dt, B, C, w, state, given)),
+    attention() {
+      throw new UnsupportedError('attention on the webgpu backend', {
+        given: 'a hybrid model',
+        fix: 'use the wasm backend for it',
+      });
+    },
     siluGate: (x, gate) => submitting(() => elementwise(gpu, 'gate', x, gate, true)),
     add: (a, b) => submitting(() => elementwise(gpu, 'add', a, b, false)),
     concat: (parts) => submitting(() => concat(gpu, parts)),

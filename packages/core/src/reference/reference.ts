@@ -3,6 +3,7 @@ import type { Backend, BackendDescription, Program, Weight, WeightFormat } from 
 import type { Stored } from '../dtype.js';
 import { DeviceError, ShapeError, UnsupportedError } from '../errors.js';
 import { shapeText } from '../shape.js';
+import { attentionOperation } from './attention.js';
 import { denseOperations } from './dense.js';
 import { type Block, Memory, type Recording, type RefTensor, tensorsIn } from './memory.js';
 import { samplerOperations } from './sampler.js';
@@ -18,6 +19,7 @@ export function reference(): Backend<Block> {
   const operations = recordable(memory, {
     ...denseOperations(memory),
     ...sequenceOperations(memory),
+    ...attentionOperation(memory),
     ...samplerOperations(memory),
   });
 

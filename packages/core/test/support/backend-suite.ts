@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Golden } from '../../../../fixtures/read.ts';
 import type { Backend } from '../../src/index.js';
+import { attentionTests } from './suite/attention.js';
 import type { Suite } from './suite/context.js';
 import { convolutionTests } from './suite/convolution.js';
 import { denseTests } from './suite/dense.js';
@@ -27,6 +28,8 @@ export interface BackendSuiteOptions {
   exactSplits?: boolean;
   /** Whether ids, rows, lengths and sampling parameters out of range are refused; a device only has to survive them. */
   checksContents?: boolean;
+  /** Operations that the backend refuses by name for now: `attention` is not in every backend yet. */
+  refuses?: readonly 'attention'[];
   /** Reads a golden file; the default needs Node's file system. */
   goldens?: (path: string) => Record<string, Golden> | Promise<Record<string, Golden>>;
 }
@@ -36,7 +39,7 @@ export interface BackendSuiteOptions {
  * another backend.
  */
 export function backendSuite(options: BackendSuiteOptions): void {
-  const { name, make, tolerance, q = 64, exactSplits = false, checksContents = false } = options;
+  const { name, make, tolerance, q = 64, exactSplits = false, checksContents = false, refuses = [] } = options;
   const goldens = options.goldens ?? (async (path) => (await import('../../../../fixtures/read.ts')).readGoldens(path));
 
   describe(`backend ${name}`, () => {
@@ -51,6 +54,7 @@ export function backendSuite(options: BackendSuiteOptions): void {
       q,
       exactSplits,
       checksContents,
+      refuses,
     };
     beforeAll(async () => {
       current = await make();
@@ -65,6 +69,7 @@ export function backendSuite(options: BackendSuiteOptions): void {
     convolutionTests(suite);
     ssdTests(suite);
     selectiveScanTests(suite);
+    attentionTests(suite);
     samplerTests(suite);
   });
 }

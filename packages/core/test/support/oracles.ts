@@ -224,6 +224,65 @@ export function selectiveScan(s: Scan): { y: Float64Array; state: Float64Array }
   return { y, state };
 }
 
+export interface Attention {
+  l: number;
+  h: number;
+  g: number;
+  p: number;
+  /** (l, h, p) */
+  q: Numbers;
+  /** (l, g, p) */
+  k: Numbers;
+  v: Numbers;
+  scale?: number | undefined;
+  rotary?: { dim: number; base: number; interleaved?: boolean | undefined } | undefined;
+  /** The first position whose y is wanted; 0 by default. */
+  from?: number | undefined;
+}
+
+/** Rotates pair (a, b) number i of every vector (…, p) of position t as a complex number a + ib, by base^(−2i/dim) · t. */
+function rotated(x: Numbers, perPosition: number, p: number, rotary: Attention['rotary']): Float64Array {
+  if (!rotary) return Float64Array.from(x);
+  const { dim, base, interleaved = false } = rotary;
+  return fill(x.length, (e) => {
+    const [at, start] = [e % p, e - (e % p)];
+    if (at >= dim) return x[e]!;
+    const pair = interleaved ? Math.floor(at / 2) : at % (dim / 2);
+    const isSecond = interleaved ? at % 2 === 1 : at >= dim / 2;
+    const a = x[start + (interleaved ? 2 * pair : pair)]!;
+    const b = x[start + (interleaved ? 2 * pair + 1 : pair + dim / 2)]!;
+    const angle = Math.floor(e / perPosition) * Math.exp((-2 * pair * Math.log(base)) / dim);
+    return isSecond ? a * Math.sin(angle) + b * Math.cos(angle) : a * Math.cos(angle) - b * Math.sin(angle);
+  });
+}
+
+/**
+ * y_t = Σ_{s ≤ t} v_s / Σ_{r ≤ t} exp(scale · q_t·(k_r − k_s)) of one sequence, from its beginning: each weight by itself, as the share that it is.
+ * O(l³).
+ * @returns y (l − from, h, p), and all keys as rotated
+ */
+export function attention(a: Attention): { y: Float64Array; keys: Float64Array } {
+  const { l, h, g, p } = a;
+  const [q, keys] = [rotated(a.q, h * p, p, a.rotary), rotated(a.k, g * p, p, a.rotary)];
+  const scale = a.scale ?? 1 / Math.sqrt(p);
+  const from = a.from ?? 0;
+  const y = new Float64Array((l - from) * h * p);
+  for (let t = from; t < l; t++) {
+    for (let j = 0; j < h; j++) {
+      const group = Math.floor(j / (h / g));
+      const scores = fill(
+        t + 1,
+        (s) => scale * sum(p, (e) => q[(t * h + j) * p + e]! * keys[(s * g + group) * p + e]!),
+      );
+      for (let s = 0; s <= t; s++) {
+        const weight = 1 / sum(t + 1, (r) => Math.exp(scores[r]! - scores[s]!));
+        for (let e = 0; e < p; e++) y[((t - from) * h + j) * p + e]! += weight * a.v[(s * g + group) * p + e]!;
+      }
+    }
+  }
+  return { y, keys };
+}
+
 /** logits[id] − log Σ exp(logits) */
 export function logProb(logits: Numbers, id: number): number {
   const max = Math.max(...Array.from(logits));

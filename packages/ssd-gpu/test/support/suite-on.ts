@@ -10,5 +10,6 @@ export function suiteOn(adapter: string, variants?: 'portable'): void {
     make: () => webgpu({ dawn: [`adapter=${adapter}`], ...(variants && { variants }) }),
     // f32 throughout: a sum of k products loses about √k · 6e-8.
     tolerance: 1e-5,
+    refuses: ['attention'],
   });
 }

@@ -13,6 +13,7 @@ export interface Suite {
   readonly q: number;
   readonly exactSplits: boolean;
   readonly checksContents: boolean;
+  readonly refuses: readonly 'attention'[];
   goldens(path: string): Promise<Record<string, Golden>>;
 }
 
