@@ -2,6 +2,7 @@ import {
   ArgumentError,
   type Backend,
   CheckpointError,
+  expectNumber,
   hostTensor,
   refuseUnknown,
   slice,
@@ -154,12 +155,15 @@ export class Mamba2 {
 
   /**
    * Reads a prompt into a state, from where it stands. The same state as reading it in any number of parts. O(length).
+   * @param options.drawn how many of these tokens a generation had drawn (none unless given): the random generator then stands behind
+   *   them, and going on with the same seed draws what came next
    * @throws ArgumentError for a bad prompt; the signal's reason, the state then being as before
    */
-  async prefill(prompt: Prompt, options: FeedOptions & { state?: State } = {}): Promise<State> {
-    refuseUnknown('prefill', options, ['state', 'signal', 'onProgress']);
+  async prefill(prompt: Prompt, options: FeedOptions & { state?: State; drawn?: number } = {}): Promise<State> {
+    refuseUnknown('prefill', options, ['state', 'drawn', 'signal', 'onProgress']);
     const state = options.state ?? this.newState();
     const ids = promptIds(this.#generator(), prompt, state.length === 0);
+    const drawn = expectNumber('drawn', options.drawn ?? 0, { min: 0, max: ids.length, integer: true });
     const release = state.use('prefill', this.#network);
     const { record } = state;
     const all = record.pending === undefined ? ids : [record.pending, ...ids];
@@ -178,6 +182,7 @@ export class Mamba2 {
     }
     record.fed += Math.max(0, all.length - 1);
     record.pending = all.at(-1);
+    record.drawn += drawn;
     for (const id of all) record.seen.add(id);
     return state;
   }

@@ -117,3 +117,14 @@ describe('bad states', () => {
     await expect(model.loadState(new TextEncoder().encode('Once upon a time'))).rejects.toThrowError(CheckpointError);
   });
 });
+
+test('tokens that were drawn, fed again, leave the random generator where it stood', async () => {
+  const options = { temperature: 1, seed: 9, maxTokens: 6, ignoreEos: true };
+  const state = await model.prefill(PROMPT);
+  const first = await idsOf(model, [], { ...options, state });
+  const next = await idsOf(model, [], { ...options, state });
+  const again = await model.prefill(PROMPT);
+  await model.prefill(first, { state: again, drawn: first.length });
+  expect(await idsOf(model, [], { ...options, state: again })).toEqual(next);
+  await expect(model.prefill([1], { state: again, drawn: 2 })).rejects.toThrow(/drawn/);
+});

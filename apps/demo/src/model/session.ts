@@ -1,0 +1,78 @@
+import { signal } from '@preact/signals';
+import type { WeightFormat } from '@mamba2/core';
+import { failureOf, ModelClient } from './client.js';
+import type { BackendChoice, Failure, ModelInfo, ModelSource } from './protocol.js';
+
+/** The page's one model: every page shows and uses the same. */
+export const client = new ModelClient();
+
+/** The model that is ready, if any. It stays while another is being loaded. */
+export const model = signal<ModelInfo | undefined>(undefined);
+
+/** What a load under way has brought so far. */
+export interface Loading {
+  source: ModelSource;
+  loaded: number;
+  total: number;
+  /** `performance.now()` when it began. */
+  began: number;
+  cancel: () => void;
+}
+
+export const loading = signal<Loading | undefined>(undefined);
+
+/** What was loaded last, so that another backend can load it again. */
+export const current = signal<{ source: ModelSource; backend: BackendChoice; format: WeightFormat }>({
+  source: { kind: 'storyteller' },
+  backend: 'wasm',
+  format: 'stored',
+});
+
+/** Why the last load failed; a load that was cancelled is none. */
+export const loadFailure = signal<Failure | undefined>(undefined);
+
+/**
+ * Loads a model in place of the one there is, whatever else is being loaded. Never throws: what went wrong stands in {@link loadFailure},
+ * and the model there was stays.
+ * @returns whether the model is there
+ */
+export async function load(wanted: Partial<typeof current.value> = {}): Promise<boolean> {
+  const choice = { ...current.value, ...wanted };
+  loading.value?.cancel();
+  const controller = new AbortController();
+  const state: Loading = {
+    source: choice.source,
+    loaded: 0,
+    total: 0,
+    began: performance.now(),
+    cancel: () => controller.abort(),
+  };
+  loading.value = state;
+  loadFailure.value = undefined;
+  let own = state;
+  try {
+    const info = await client.ask('load', choice, {
+      signal: controller.signal,
+      onReport: (progress) => {
+        if (loading.value === own) loading.value = own = { ...own, ...progress };
+      },
+    });
+    current.value = choice;
+    model.value = info;
+    return true;
+  } catch (error) {
+    if (!controller.signal.aborted) loadFailure.value = failureOf(error);
+    return false;
+  } finally {
+    if (loading.value === own) loading.value = undefined;
+  }
+}
+
+let first: Promise<boolean> | undefined;
+
+/** Loads the storyteller unless something has been loaded: for pages that need some model. Resolves when a model is there, or failed to come. */
+export function ensureModel(): Promise<boolean> {
+  if (model.value) return Promise.resolve(true);
+  first ??= load().finally(() => (first = undefined));
+  return first;
+}

@@ -1,0 +1,160 @@
+import { ArgumentError } from '@mamba2/core';
+import { Mamba2, readSafetensors, type SourceInput, type State } from '@mamba2/model';
+import { storyteller } from '@mamba2/storyteller';
+import type { Tokenizer } from '@mamba2/tokenizer';
+import { backendOf } from './backend.js';
+import type { ModelInfo, ModelSource, StateLayer, TokenInfo } from './protocol.js';
+import { serve } from './serve.js';
+import { Story } from './story.js';
+
+/** A model, and what has been begun with it. */
+interface Loaded {
+  model: Mamba2;
+  dispose: () => void;
+}
+
+let loaded: Loaded | undefined;
+const stories = new Map<number, Story>();
+let nextStory = 0;
+
+serve({
+  async load({ source, backend, format }, { report, signal }) {
+    const chosen = await backendOf(backend);
+    let model: Mamba2;
+    try {
+      model = await Mamba2.load(sourceOf(source), {
+        backend: chosen.given,
+        dtype: format,
+        signal,
+        onProgress: ({ loaded, total }) => report({ loaded, total }),
+      });
+    } catch (error) {
+      chosen.dispose();
+      throw error;
+    }
+    for (const story of stories.values()) story.dispose();
+    stories.clear();
+    loaded?.model.dispose();
+    loaded?.dispose();
+    loaded = { model, dispose: chosen.dispose };
+    return infoOf(model);
+  },
+
+  describe: async () => ready().backend.describe(),
+
+  async tokenize({ text }) {
+    const tokenizer = tokenizerOf(ready());
+    const { ids, offsets } = tokenizer.encode(text);
+    return ids.map((id, i) => tokenInfo(tokenizer, id, offsets[i]!));
+  },
+
+  async tokens({ ids }) {
+    const tokenizer = tokenizerOf(ready());
+    return ids.map((id) => tokenInfo(tokenizer, id, [0, 0]));
+  },
+
+  async inspect({ text }) {
+    const model = ready();
+    const tokenizer = tokenizerOf(model);
+    const { ids, offsets } = tokenizer.encode(text);
+    return { tokens: ids.map((id, i) => tokenInfo(tokenizer, id, offsets[i]!)), layers: await model.inspect(ids) };
+  },
+
+  begin: async () => ({ story: keep(new Story(ready())) }),
+
+  write: ({ story, prompt, sampling }, { report, signal }) =>
+    find(story).write(prompt, sampling, (tokens, isPrompt) => report({ tokens, prompt: isPrompt }), signal),
+
+  async rewind({ story, length }) {
+    const found = find(story);
+    await found.rewind(length);
+    return { length: found.length };
+  },
+
+  fork: async ({ story }) => ({ story: keep(find(story).fork()) }),
+
+  save: ({ story }) => find(story).state.save(),
+
+  async restore({ saved }) {
+    const story = new Story(ready(), await ready().loadState(saved));
+    return { story: keep(story), length: story.length };
+  },
+
+  state: ({ story }) => numbersOf(find(story).state),
+
+  async end({ story }) {
+    stories.get(story)?.dispose();
+    stories.delete(story);
+    return null;
+  },
+});
+
+function ready(): Mamba2 {
+  if (loaded) return loaded.model;
+  throw new ArgumentError('no model is loaded yet', { fix: 'load one first' });
+}
+
+function tokenizerOf({ tokenizer }: Mamba2): Tokenizer {
+  if (tokenizer) return tokenizer;
+  throw new ArgumentError('this model has no tokenizer', { fix: 'load a checkpoint that has a tokenizer.json' });
+}
+
+function keep(story: Story): number {
+  stories.set(nextStory, story);
+  return nextStory++;
+}
+
+function find(story: number): Story {
+  const found = stories.get(story);
+  if (found) return found;
+  throw new ArgumentError('this story has ended', { fix: 'begin a new one' });
+}
+
+function sourceOf(source: ModelSource): SourceInput {
+  if (source.kind === 'storyteller') return storyteller;
+  if (source.kind === 'url') return source.url;
+  return { name: source.name, files: source.files };
+}
+
+function infoOf(model: Mamba2): ModelInfo {
+  const state = model.newState();
+  const stateBytes = state.byteLength;
+  state.dispose();
+  const { name, parameters, byteLength, config, fingerprint } = model;
+  const hasTokenizer = model.tokenizer !== undefined;
+  return {
+    name,
+    parameters,
+    byteLength,
+    stateBytes,
+    hasTokenizer,
+    config,
+    fingerprint,
+    backend: model.backend.describe(),
+  };
+}
+
+function tokenInfo(tokenizer: Tokenizer, id: number, offsets: readonly [number, number]): TokenInfo {
+  if (id >= tokenizer.vocabSize)
+    return { id, token: '', offsets, bytes: new Uint8Array(0), special: false, merges: [] };
+  return {
+    id,
+    token: tokenizer.token(id),
+    offsets,
+    bytes: tokenizer.tokenBytes(id),
+    special: tokenizer.isSpecial(id),
+    merges: tokenizer.mergeSteps(id),
+  };
+}
+
+/** The numbers of a state, through the file that it is saved as. */
+async function numbersOf(state: State): Promise<StateLayer[]> {
+  const { tensors } = await readSafetensors('the state', await state.save());
+  return Array.from(tensors).flatMap(([name, { shape, bytes }]) => {
+    const layer = /^layers\.(\d+)\.ssm$/.exec(name)?.[1];
+    if (layer === undefined) return [];
+    const columns = shape.at(-1)!;
+    const values = new Float32Array(Uint8Array.from(bytes).buffer);
+    return [{ layer: Number(layer), rows: values.length / columns, columns, values }];
+  });
+}

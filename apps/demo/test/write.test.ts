@@ -1,0 +1,29 @@
+import { Mamba2 } from '@mamba2/model';
+import { storyteller } from '@mamba2/storyteller';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launch, open, storyOf } from './support/browser.js';
+import { serveSite, type Site } from './support/site.js';
+
+let site: Site;
+let browser: Browser;
+beforeAll(async () => {
+  [site, browser] = await Promise.all([serveSite(), launch()]);
+});
+afterAll(async () => {
+  await Promise.all([browser?.close(), site?.close()]);
+});
+
+test('the text is the one that the library writes for the same seed', async () => {
+  const model = await Mamba2.load(storyteller);
+  let text = 'Once upon a time';
+  for await (const piece of model.generate(text, { seed: 1, maxTokens: 90 })) text += piece.text;
+  model.dispose();
+
+  const { page, errors } = await open(browser, `${site.url}#/write`);
+  await page.getByRole('button', { name: 'Write', exact: true }).click();
+  await page.waitForFunction(() => document.querySelector('.actions button:nth-child(2)')?.matches(':disabled'));
+  expect(await storyOf(page)).toBe(text);
+  expect(errors).toEqual([]);
+  await page.close();
+});
