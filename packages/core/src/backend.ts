@@ -1,5 +1,7 @@
 import type { NumericArray, Stored } from './dtype.js';
 import type { Tensor } from './tensor.js';
+import type { BlockFormat, BlockMatrix } from './weights/blocks.js';
+import type { Streamed } from './weights/streamed.js';
 
 /**
  * The contract between a model and the device it runs on. One method per operation, named after it.
@@ -29,6 +31,8 @@ export interface Backend<S = unknown> {
   readonly name: string;
   /** How many decoding steps may be in flight before the first is read back; 1 where nothing runs asynchronously. */
   readonly lookahead: number;
+  /** Bytes of tensors and weights that can ever be in its memory, where that is known beforehand. */
+  readonly memoryLimit?: number;
   /** How many positions of a long prompt are best computed in one go; between such segments a caller may report progress or stop. */
   readonly segment: number;
   /** What the device is and which variant each operation uses there, and why. */
@@ -38,8 +42,13 @@ export interface Backend<S = unknown> {
   upload(values: Stored | NumericArray, shape?: readonly number[]): Tensor<S>;
   /** A tensor of zeros, for states. */
   zeros(shape: readonly number[], dtype?: 'float' | 'i32' | 'u32'): Tensor<S>;
-  /** A matrix (m, k) for {@link Backend.linear} and {@link Backend.embed}, kept as stored, or in blocks if `format` says so. */
-  weight(matrix: Stored, options?: { format?: WeightFormat }): Weight<S>;
+  /** A matrix (m, k) for {@link Backend.linear} and {@link Backend.embed}, kept as it comes, or in blocks if `format` says so. */
+  weight(matrix: Stored | BlockMatrix, options?: { format?: WeightFormat }): Weight<S>;
+  /**
+   * The same from pieces, as they come from a file: a device's memory is filled as they arrive, and nothing holds the whole matrix besides it.
+   * If the pieces fail, or are too few or too many (a `CheckpointError`), nothing stays behind.
+   */
+  weightFrom(matrix: Streamed, options?: { format?: WeightFormat }): Promise<Weight<S>>;
   /** The values of a view, row-major, as of this point in the order of calls. The only operation that waits. */
   read(t: Tensor<S>): Promise<Float64Array | Float32Array | Int32Array | Uint32Array>;
   /** `to` ← `from`, views of one shape and dtype; where they overlap, as if all of `from` had been read first. */
@@ -134,8 +143,8 @@ export interface Program<T> {
   dispose(): void;
 }
 
-/** How a matrix is kept: as stored, or in blocks of 32 8-bit or 4-bit numbers to a scale. */
-export type WeightFormat = 'stored' | 'q8' | 'q4';
+/** How a matrix is kept: as it comes, or in blocks of 32 8-bit or 4-bit numbers to a scale. */
+export type WeightFormat = 'stored' | BlockFormat;
 
 /** A matrix that only `linear` and `embed` accept: a tensor, or a block format that its backend made. */
 export interface Weight<S = unknown> {

@@ -13,6 +13,7 @@ export type { SsdInput, SsdOutput } from './ssd/problem.js';
 export { ssdQuadratic } from './ssd/quadratic.js';
 export { ssdRecurrent } from './ssd/recurrent.js';
 export * from './tensor.js';
+export * from './weights/index.js';
 export * from './structured/index.js';
 export * from './lti/index.js';
 export * from './attention/index.js';

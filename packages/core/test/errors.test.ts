@@ -100,8 +100,8 @@ describe('what a user reads', () => {
     expect(thrown(() => backend.program(() => backend.zeros([1])).run())).toMatchInlineSnapshot(
       `"ArgumentError: zeros inside a program; to mend it: do it before the program, and let the program use the result"`,
     );
-    expect(thrown(() => backend.weight(stored([1], [1, 1]), { format: 'q4' }))).toMatchInlineSnapshot(
-      `"UnsupportedError: weight format "q4" on the reference backend; expected: "stored""`,
+    expect(thrown(() => backend.weight(stored([1], [1, 1]), { format: 'q5' as 'q4' }))).toMatchInlineSnapshot(
+      `"ArgumentError: weight format; given: "q5"; expected: "stored", "q8" or "q4""`,
     );
   });
 });

@@ -1,13 +1,5 @@
-import {
-  type Backend,
-  type ConvWeights,
-  type Stored,
-  type Tensor,
-  toFloat64,
-  type Weight,
-  type WeightFormat,
-} from '@mamba2/core';
-import type { Checkpoint } from './checkpoint/checkpoint.js';
+import { type Backend, type ConvWeights, type Tensor, toFloat64, type Weight, type WeightFormat } from '@mamba2/core';
+import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.js';
 import type { LayerConfig, ModelConfig } from './config.js';
 
 /** A matrix with an optional bias. */
@@ -78,7 +70,7 @@ export interface LoadWeightsOptions {
 }
 
 /**
- * Brings a checkpoint's tensors to a backend one after the other, holding one at a time in memory.
+ * Brings a checkpoint's tensors to a backend one after the other, matrices piece by piece: host memory holds no more than a piece.
  * If anything fails, or the signal aborts, what had been uploaded is freed.
  * @throws CheckpointError, UnsupportedError, DeviceError, or the signal's reason
  */
@@ -91,29 +83,31 @@ export async function loadWeights<S>(
   const free = () => backend.free(...made);
   let loaded = 0;
 
-  async function take<T extends Tensor<S> | Weight<S>>(name: string, upload: (values: Stored) => T): Promise<T> {
+  async function take<T extends Tensor<S> | Weight<S>>(
+    name: string,
+    bring: (entry: CheckpointTensor) => Promise<T>,
+  ): Promise<T> {
     signal?.throwIfAborted();
     const entry = checkpoint.tensors.get(name)!;
-    const thing = upload(await entry.load(signal));
+    const thing = await bring(entry);
     made.push(thing);
     loaded += entry.byteLength;
     onProgress?.({ loaded, total: checkpoint.totalBytes, tensor: name });
     return thing;
   }
   const has = (name: string) => checkpoint.tensors.has(name);
-  const matrix = (name: string) => take(name, (values) => backend.weight(values, { format }));
-  const vector = (name: string) => take(name, (values) => backend.upload(values));
+  const matrix = (name: string) => take(name, (entry) => backend.weightFrom(entry.stream(signal), { format }));
+  const vector = (name: string) => take(name, async (entry) => backend.upload(await entry.load(signal)));
   const linear = async (name: string): Promise<Linear<S>> => ({
     weight: await matrix(`${name}.weight`),
     bias: has(`${name}.bias`) ? await vector(`${name}.bias`) : undefined,
   });
   const negativeExp = (name: string) =>
-    take(name, (A_log) =>
-      backend.upload(
-        toFloat64(A_log).map((a) => -Math.exp(a)),
-        A_log.shape,
-      ),
-    );
+    take(name, async (entry) => {
+      const A_log = await entry.load(signal);
+      const A = toFloat64(A_log).map((a) => -Math.exp(a));
+      return backend.upload(A, A_log.shape);
+    });
 
   async function layer(i: number, config: LayerConfig): Promise<LayerWeights<S>> {
     const at = `layers.${i}`;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Backend, CheckpointError, reference, type Tensor, UnsupportedError, type Weight } from '@mamba2/core';
+import { type Backend, CheckpointError, reference, type Tensor, type Weight } from '@mamba2/core';
 import { describe, expect, test } from 'vitest';
 import { goldens } from '../../../fixtures/read.ts';
 import type { LoadOptions, LoadProgress } from '../src/index.js';
@@ -18,7 +18,7 @@ function accounted(): { backend: Backend; alive: Set<unknown>; failAfter(n: numb
   const watched: Backend = {
     ...backend,
     upload: (values, shape) => made(backend.upload(values, shape)),
-    weight: (matrix, options) => made(backend.weight(matrix, options)),
+    weightFrom: async (matrix, options) => made(await backend.weightFrom(matrix, options)),
     free: (...things: readonly (Tensor | Weight)[]) => {
       for (const thing of things) alive.delete(thing);
       backend.free(...things);
@@ -76,8 +76,11 @@ describe('is refused', () => {
     );
   });
 
-  test('a weight format that the backend does not have', async () => {
-    await expect(loadTiny('hf_mamba2_tiny', { dtype: 'q8' })).rejects.toThrowError(UnsupportedError);
+  test('a weight format that does not exist', async () => {
+    const dtype = 'q3' as 'q4';
+    await expect(loadTiny('hf_mamba2_tiny', { dtype })).rejects.toThrowError(
+      'given: "q3"; expected: "stored", "q8" or "q4"',
+    );
   });
 
   test('an option or a backend that does not exist', async () => {

@@ -5,12 +5,12 @@ import { fetchView } from './memory/views.js';
 import { denseOperations } from './operations/dense.js';
 import { samplerOperations } from './operations/sampler.js';
 import { sequenceOperations } from './operations/sequence.js';
-import { weightOperations } from './weights.js';
+import { weightOperations } from './weights/weights.js';
 
 /** The Backend over a device that runs lists of commands. */
 export function backendOver(device: Device, describe: () => BackendDescription): Backend<Block> {
   const memory = new Memory(device);
-  const { weight, fieldsOf } = weightOperations(memory);
+  const { weight, weightFrom, fieldsOf } = weightOperations(memory);
 
   function program<T>(fn: () => T): Program<T> {
     memory.alive();
@@ -43,12 +43,17 @@ export function backendOver(device: Device, describe: () => BackendDescription):
     name: 'wasm',
     lookahead: device.asynchronous ? 4 : 1,
     segment: 512,
+    memoryLimit: memory.limit,
     describe,
     upload: (values, shape) => memory.upload(values, shape),
     zeros: (shape, dtype) => memory.zeros(shape, dtype),
     weight: (matrix, options) => {
       memory.outsideProgram('weight');
       return weight(matrix, options);
+    },
+    weightFrom: async (matrix, options) => {
+      memory.outsideProgram('weightFrom');
+      return weightFrom(matrix, options);
     },
     read,
     free: (...things) => memory.release(things),

@@ -1,7 +1,9 @@
 import { type Backend, CheckpointError, stored, type WeightFormat } from '@mamba2/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { distance } from '../../core/test/support/expect-close.js';
+import { distance, expectIdentical } from '../../core/test/support/expect-close.js';
 import { randomInputs } from '../../core/test/support/random-inputs.js';
+import { randomMatrix } from '../../core/test/support/suite/dense.js';
+import { inPieces } from '../../core/test/support/suite/weights.js';
 import { wasm } from '../src/index.js';
 
 let backend: Backend;
@@ -91,4 +93,21 @@ describe.each(formats)('%s blocks', (format) => {
       expect(distance(rounded, exact).relativeL2).toBeLessThan(format === 'q8' ? 0.007 : 0.12);
     }
   });
+});
+
+it('f16 that holds an infinity anywhere, met after any number of pieces, is kept as f32', async () => {
+  for (const at of [0, 17, 199]) {
+    const { matrix, numbers } = randomMatrix(randomInputs(at), 'f16', [10, 20]);
+    const bits = new Uint16Array(matrix.bytes.slice().buffer);
+    bits[at] = 0xfc00;
+    numbers[at] = -Infinity;
+    const odd = { ...matrix, bytes: new Uint8Array(bits.buffer) };
+    for (const weight of [backend.weight(odd), await backend.weightFrom(inPieces(odd, at))]) {
+      const ids = backend.upload(
+        Int32Array.from({ length: 10 }, (_, i) => i),
+        [1, 10],
+      );
+      expectIdentical(await backend.read(backend.embed(ids, weight)), numbers);
+    }
+  }
 });

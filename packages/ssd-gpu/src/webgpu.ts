@@ -3,6 +3,7 @@ import {
   type Backend,
   type BackendDescription,
   bytesPerElement,
+  collect,
   DeviceError,
   dtypeOf,
   type NumericArray,
@@ -82,6 +83,13 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<Backend<Block
       outsideProgram('weight');
       refuseUnknown('weight', given, ['format']);
       return weight(gpu, matrix, given.format);
+    },
+    async weightFrom(matrix, given: { format?: WeightFormat } = {}) {
+      outsideProgram('weightFrom');
+      refuseUnknown('weightFrom', given, ['format']);
+      const whole = await collect(matrix);
+      outsideProgram('weightFrom');
+      return weight(gpu, whole, given.format);
     },
     async read(t) {
       outsideProgram('read');

@@ -1,9 +1,12 @@
 import { refuseUnknown } from '../arguments.js';
 import type { Backend, BackendDescription, Program, Weight, WeightFormat } from '../backend.js';
-import type { Stored } from '../dtype.js';
-import { DeviceError, ShapeError, UnsupportedError } from '../errors.js';
+import { type Stored, stored } from '../dtype.js';
+import { ArgumentError, DeviceError, ShapeError } from '../errors.js';
 import { shapeText } from '../shape.js';
 import { attentionOperation } from './attention.js';
+import { type BlockMatrix, isBlockFormat, isBlockMatrix } from '../weights/blocks.js';
+import { dequantise, inFormat } from '../weights/quantise.js';
+import { collect } from '../weights/streamed.js';
 import { denseOperations } from './dense.js';
 import { type Block, Memory, type Recording, type RefTensor, tensorsIn } from './memory.js';
 import { samplerOperations } from './sampler.js';
@@ -23,8 +26,10 @@ export function reference(): Backend<Block> {
     ...samplerOperations(memory),
   });
 
-  function weight(matrix: Stored, options: { format?: WeightFormat } = {}): Weight<Block> {
+  /** Blocks are kept as the numbers that they stand for. */
+  function weight(matrix: Stored | BlockMatrix, options: { format?: WeightFormat } = {}): Weight<Block> {
     refuseUnknown('weight', options, ['format']);
+    const { format = 'stored' } = options;
     const [m, k] = matrix.shape;
     if (m === undefined || k === undefined || matrix.shape.length !== 2) {
       throw new ShapeError('a weight is a matrix', { given: shapeText(matrix.shape), expected: '(m, k)' });
@@ -35,13 +40,16 @@ export function reference(): Backend<Block> {
         expected: 'f64, f32, f16 or bf16',
       });
     }
-    if (options.format && options.format !== 'stored') {
-      throw new UnsupportedError(`weight format "${options.format}" on the reference backend`, {
-        expected: '"stored"',
-      });
+    if (format !== 'stored' && !isBlockFormat(format)) {
+      throw new ArgumentError('weight format', { given: `"${String(format)}"`, expected: '"stored", "q8" or "q4"' });
     }
-    const floats = matrix.dtype === 'f64' ? 'f64' : 'f32'; // f32, f16 and bf16 are exact in f32
-    return { format: 'stored', shape: [m, k], parts: [memory.upload(matrix, [m, k], floats)] };
+    const kept = inFormat(matrix, format);
+    if (isBlockMatrix(kept)) {
+      const numbers = memory.upload(stored(dequantise(kept)), [m, k], 'f32');
+      return { format: kept.dtype, shape: [m, k], parts: [numbers] };
+    }
+    const floats = kept.dtype === 'f64' ? 'f64' : 'f32'; // f32, f16 and bf16 are exact in f32
+    return { format: 'stored', shape: [m, k], parts: [memory.upload(kept, [m, k], floats)] };
   }
 
   function program<T>(fn: () => T): Program<T> {
@@ -80,6 +88,10 @@ export function reference(): Backend<Block> {
       return memory.make(shape, dtype === 'float' ? 'f64' : dtype);
     },
     weight,
+    weightFrom: async (matrix, options) => {
+      memory.alive();
+      return weight(await collect(matrix), options);
+    },
     read: async (t) => {
       memory.outsideProgram('read');
       memory.use('tensor', t);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Golden } from '../../../../fixtures/read.ts';
-import type { Backend } from '../../src/index.js';
+import type { Backend, BlockFormat } from '../../src/index.js';
 import { attentionTests } from './suite/attention.js';
 import type { Suite } from './suite/context.js';
 import { convolutionTests } from './suite/convolution.js';
@@ -12,6 +12,7 @@ import { samplerTests } from './suite/sampler.js';
 import { scopeTests } from './suite/scopes.js';
 import { selectiveScanTests } from './suite/selective-scan.js';
 import { ssdTests } from './suite/ssd.js';
+import { weightTests } from './suite/weights.js';
 
 export interface BackendSuiteOptions {
   /** What the tests are listed under: the backend and the variant that is forced, if one is. */
@@ -30,6 +31,8 @@ export interface BackendSuiteOptions {
   checksContents?: boolean;
   /** Operations that the backend refuses by name for now: `attention` is not in every backend yet. */
   refuses?: readonly 'attention'[];
+  /** Block formats of weights that the backend computes with; both by default. */
+  blockFormats?: readonly BlockFormat[];
   /** Reads a golden file; the default needs Node's file system. */
   goldens?: (path: string) => Record<string, Golden> | Promise<Record<string, Golden>>;
 }
@@ -40,6 +43,7 @@ export interface BackendSuiteOptions {
  */
 export function backendSuite(options: BackendSuiteOptions): void {
   const { name, make, tolerance, q = 64, exactSplits = false, checksContents = false, refuses = [] } = options;
+  const { blockFormats = ['q8', 'q4'] } = options;
   const goldens = options.goldens ?? (async (path) => (await import('../../../../fixtures/read.ts')).readGoldens(path));
 
   describe(`backend ${name}`, () => {
@@ -55,6 +59,7 @@ export function backendSuite(options: BackendSuiteOptions): void {
       exactSplits,
       checksContents,
       refuses,
+      blockFormats,
     };
     beforeAll(async () => {
       current = await make();
@@ -66,6 +71,7 @@ export function backendSuite(options: BackendSuiteOptions): void {
     programTests(suite);
     refusalTests(suite);
     denseTests(suite);
+    weightTests(suite);
     convolutionTests(suite);
     ssdTests(suite);
     selectiveScanTests(suite);

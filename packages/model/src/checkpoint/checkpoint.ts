@@ -1,4 +1,4 @@
-import { CheckpointError, type DType, type Stored, UnsupportedError } from '@mamba2/core';
+import { CheckpointError, type DType, type Stored, type Streamed, UnsupportedError } from '@mamba2/core';
 import type { ModelConfig } from '../config.js';
 import { parseMambaSsmConfig } from './config-mamba-ssm.js';
 import { ConfigReader } from './config-reader.js';
@@ -9,7 +9,7 @@ import { type MatchedTensors, matchTensors } from './layout.js';
 import { openWeights } from './shards.js';
 import { shown } from './shown.js';
 import { openSource, type Source, type SourceInput } from './source.js';
-import { isSamePlace, loadTensor, type TensorEntry } from './tensor-entry.js';
+import { isSamePlace, loadTensor, type TensorEntry, tensorPieces } from './tensor-entry.js';
 import { readTokenIds } from './token-ids.js';
 
 /** A tensor of a checkpoint, known by its header. */
@@ -23,6 +23,8 @@ export interface CheckpointTensor {
    * @throws CheckpointError when the file can't be read or its checksum is wrong; the signal's reason when it aborts
    */
   load(signal?: AbortSignal): Promise<Stored>;
+  /** The same piece by piece, so that no more than one of them is in memory. */
+  stream(signal?: AbortSignal): Streamed;
 }
 
 /** A checkpoint whose headers have been read and found in order; its tensors are read one by one. */
@@ -103,15 +105,15 @@ function checkpointTensor(
   opened: AbortSignal | undefined,
   onBytes: (bytes: number) => void,
 ): CheckpointTensor {
+  const either = (signal?: AbortSignal) =>
+    signal && opened && signal !== opened ? AbortSignal.any([signal, opened]) : (signal ?? opened);
+  const dtype = entry.dtype as DType;
   return {
-    dtype: entry.dtype as DType,
+    dtype,
     shape,
     byteLength: entry.byteLength,
-    async load(signal) {
-      const both = signal && opened && signal !== opened ? AbortSignal.any([signal, opened]) : (signal ?? opened);
-      const { dtype, bytes } = await loadTensor(entry, both, onBytes);
-      return { dtype, shape, bytes };
-    },
+    load: async (signal) => ({ ...(await loadTensor(entry, either(signal), onBytes)), shape }),
+    stream: (signal) => ({ dtype, shape, pieces: tensorPieces(entry, either(signal), onBytes) }),
   };
 }
 

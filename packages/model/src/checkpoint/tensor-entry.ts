@@ -54,21 +54,37 @@ export async function loadTensor(
   signal?: AbortSignal,
   onBytes?: (bytes: number) => void,
 ): Promise<Stored> {
-  const { name, dtype, shape, byteLength, values } = entry;
-  if (!isDType(dtype)) {
-    throw new UnsupportedError(`tensor ${shown(name)} has element type ${dtype}`, {
-      expected: Object.keys(bytesPerElement).join(', '),
-    });
-  }
+  const { name, dtype, shape, byteLength } = entry;
+  if (!isDType(dtype)) throw foreignType(entry);
   const bytes = allocate(`tensor ${shown(name)}`, byteLength);
-  const step = entry.scattered ? byteLength : pieceBytes;
+  let at = 0;
+  for await (const piece of tensorPieces(entry, signal, onBytes)) {
+    bytes.set(piece, at);
+    at += piece.byteLength;
+  }
+  return { dtype, shape, bytes };
+}
+
+/** The bytes of a tensor's values as they are read. @throws CheckpointError when the file can't be read; the signal's reason */
+export async function* tensorPieces(
+  { byteLength, values, scattered }: TensorEntry,
+  signal?: AbortSignal,
+  onBytes?: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const step = scattered ? byteLength : pieceBytes;
   for (let at = 0; at < byteLength; at += step) {
     signal?.throwIfAborted();
     const piece = await values.read(at, Math.min(at + step, byteLength), signal);
-    bytes.set(piece, at);
     onBytes?.(piece.byteLength);
+    yield piece;
   }
-  return { dtype, shape, bytes };
+}
+
+/** The error of a tensor whose element type nothing here computes with. */
+export function foreignType({ name, dtype }: TensorEntry): UnsupportedError {
+  return new UnsupportedError(`tensor ${shown(name)} has element type ${dtype}`, {
+    expected: Object.keys(bytesPerElement).join(', '),
+  });
 }
 
 /** Two names for the same bytes of the same file. */

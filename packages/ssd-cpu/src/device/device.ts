@@ -6,6 +6,8 @@ export interface Device {
   /** How many lists have been submitted, and how many of them are done. */
   readonly submitted: number;
   readonly completed: number;
+  /** Bytes that the memory can have at most. */
+  readonly limit: number;
   /** Makes the memory reach up to `end`. @throws RangeError where the platform has no more */
   grow(end: number): void;
   /** Puts bytes into memory that no list in flight uses. */

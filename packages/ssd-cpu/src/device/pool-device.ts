@@ -18,6 +18,7 @@ export class PoolDevice implements Device {
   readonly #pool: WorkerPool<KernelTasks>;
   readonly #memory: WebAssembly.Memory;
   readonly #device: number;
+  readonly limit: number;
   #pending: number[] = [];
   #submitted = 0;
   #completed = 0;
@@ -25,9 +26,14 @@ export class PoolDevice implements Device {
   #last: Promise<void> = Promise.resolve();
   #failure: DeviceError | undefined;
 
-  private constructor(pool: WorkerPool<KernelTasks>, memory: WebAssembly.Memory, device: number) {
+  private constructor(
+    pool: WorkerPool<KernelTasks>,
+    { memory, limit }: { memory: WebAssembly.Memory; limit: number },
+    device: number,
+  ) {
     this.#pool = pool;
     this.#memory = memory;
+    this.limit = limit;
     this.#device = device;
   }
 
@@ -36,11 +42,11 @@ export class PoolDevice implements Device {
     const pool = await workerPool({ threads: options.threads, tasks: { source: workerScript, tasks } });
     try {
       const shared = !pool.sees(new ArrayBuffer(0));
-      const memory = makeMemory(shared);
+      const made = makeMemory(shared);
       const module = await compileKernels({ relaxed: options.relaxed, shared });
       const device = devices++;
-      await pool.run('start', { device, module, memory });
-      return new PoolDevice(pool, memory, device);
+      await pool.run('start', { device, module, memory: made.memory });
+      return new PoolDevice(pool, made, device);
     } catch (error) {
       pool.stop();
       throw error instanceof Mamba2Error ? error : new DeviceError('the kernels did not start', { cause: error });
@@ -126,11 +132,11 @@ export class PoolDevice implements Device {
   }
 }
 
-/** The largest memory that the platform lets one reserve. */
-function makeMemory(shared: boolean): WebAssembly.Memory {
+/** The largest memory that the platform lets one reserve, and how large it can become. */
+function makeMemory(shared: boolean): { memory: WebAssembly.Memory; limit: number } {
   for (let maximum = ADDRESS_LIMIT / PAGE; ; maximum /= 2) {
     try {
-      return new WebAssembly.Memory({ initial: FIRST_FREE / PAGE, maximum, shared });
+      return { memory: new WebAssembly.Memory({ initial: FIRST_FREE / PAGE, maximum, shared }), limit: maximum * PAGE };
     } catch (cause) {
       // A shared memory's addresses are reserved at once: phones may not have 4 GiB of them.
       if (maximum <= 4096) throw new DeviceError('no memory for the kernels', { given: `${maximum / 16} MiB`, cause });

@@ -71,12 +71,21 @@ export class Memory {
     return this.#device.threads;
   }
 
+  /** Bytes that tensors can have at most. */
+  get limit(): number {
+    return this.#device.limit - FIRST_FREE - SLACK;
+  }
+
   #reach(end: number): void {
     const fix =
       "load with dtype: 'q8', which takes 1.06 bytes a number, or 'q4', which takes 0.56; or free what is no longer needed";
     const given = `${((end - FIRST_FREE) / 2 ** 30).toFixed(2)} GiB in all`;
-    if (end + SLACK > ADDRESS_LIMIT) {
-      throw new DeviceError('WebAssembly reaches 4 GiB of memory', { given, expected: 'at most 4 GiB', fix });
+    const { limit } = this.#device;
+    if (end + SLACK > limit) {
+      const most = `${limit / 2 ** 30} GiB`;
+      const what =
+        limit === ADDRESS_LIMIT ? `WebAssembly reaches ${most} of memory` : `this platform gives ${most} at most`;
+      throw new DeviceError(what, { given, expected: `at most ${most}`, fix });
     }
     try {
       this.#device.grow(end + SLACK);
@@ -121,10 +130,27 @@ export class Memory {
 
   /** A new block with these bytes in it; in the order of calls wherever commands use it. */
   place(bytes: Uint8Array): Block {
-    this.outsideProgram('upload');
-    const block = this.#own(bytes.byteLength, this.#device.completed);
+    const block = this.reserve(bytes.byteLength);
     this.#device.write(block.address, bytes);
     return block;
+  }
+
+  /** A new block, its content undefined, for {@link fill}. */
+  reserve(bytes: number): Block {
+    this.outsideProgram('upload');
+    return this.#own(bytes, this.#device.completed);
+  }
+
+  /** Puts bytes into a block that {@link reserve} made, which no command submitted and not yet done may use. */
+  fill(block: Block, at: number, bytes: Uint8Array): void {
+    this.outsideProgram('upload');
+    this.#device.write(block.address + at, bytes);
+  }
+
+  /** The first bytes of a block, once all that is queued is done. @throws DeviceError if the device fails before that */
+  async settle(block: Block, bytes = 0): Promise<ArrayBuffer> {
+    this.flush();
+    return this.#device.fetch(block.address, bytes);
   }
 
   /** A new tensor with these values: floats as f32, integers as they are. */
@@ -254,6 +280,11 @@ export class Memory {
     if (blocks.some((block) => (block as Partial<Block> | null)?.owner !== this)) {
       throw new DeviceError('free: not a tensor of this backend', { fix: 'free it on the backend that made it' });
     }
+    for (const block of blocks) this.#bury(block);
+  }
+
+  /** Gives blocks of this memory back. */
+  discard(blocks: readonly Block[]): void {
     for (const block of blocks) this.#bury(block);
   }
 

@@ -11,7 +11,7 @@ import {
 } from '@mamba2/core';
 import type { Block, CpuTensor, Kind, Memory } from '../memory/memory.js';
 import { addressOf, copyRows, elementsOf, rowCount, rowsOf, stepsOf } from '../memory/views.js';
-import type { WeightFields } from '../weights.js';
+import type { WeightFields } from '../weights/weights.js';
 
 /** Checks and encodes the operations on one position at a time. */
 export function denseOperations(memory: Memory, weightFields: (what: string, weight: Weight<Block>) => WeightFields) {

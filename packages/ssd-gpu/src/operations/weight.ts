@@ -1,6 +1,11 @@
 import {
+  blockLayout,
+  type BlockMatrix,
   bytesPerElement,
-  CheckpointError,
+  expectBytes,
+  fromBfloat,
+  inFormat,
+  isBlockMatrix,
   ShapeError,
   shapeText,
   type Stored,
@@ -65,7 +70,7 @@ export function octetLibrary(storage: number | boolean | undefined, nativeF16 = 
 }
 
 /** Brings a matrix (m, k) to the device. @throws ShapeError, CheckpointError, UnsupportedError, DeviceError */
-export function weight(gpu: Gpu, matrix: Stored, format: WeightFormat = 'stored'): GpuWeight {
+export function weight(gpu: Gpu, matrix: Stored | BlockMatrix, format: WeightFormat = 'stored'): GpuWeight {
   const [m, k] = matrix.shape;
   if (m === undefined || k === undefined || matrix.shape.length !== 2) {
     throw new ShapeError('weight', { given: shapeText(matrix.shape), expected: '(m, k)' });
@@ -73,15 +78,12 @@ export function weight(gpu: Gpu, matrix: Stored, format: WeightFormat = 'stored'
   if (matrix.dtype === 'i32' || matrix.dtype === 'u32') {
     throw new ShapeError('weight', { given: `${matrix.dtype} values`, expected: 'floats' });
   }
-  if (matrix.bytes.byteLength !== m * k * bytesPerElement[matrix.dtype]) {
-    throw new CheckpointError(`a weight of shape ${shapeText(matrix.shape)}`, {
-      given: `${matrix.bytes.byteLength} bytes`,
-      expected: `${m * k * bytesPerElement[matrix.dtype]}`,
-    });
+  expectBytes(matrix);
+  if (format !== 'stored' && format !== 'q8') {
+    throw new UnsupportedError(`weight format "${String(format)}" on WebGPU`, { expected: '"stored" or "q8"' });
   }
-  if (format === 'stored') return storedWeight(gpu, matrix, m, k);
-  if (format === 'q8') return blockWeight(gpu, matrix, m, k);
-  throw new UnsupportedError(`weight format "${String(format)}" on WebGPU`, { expected: '"stored" or "q8"' });
+  const kept = inFormat(matrix, format);
+  return isBlockMatrix(kept) ? blockWeight(gpu, kept, m, k) : storedWeight(gpu, kept, m, k);
 }
 
 function storedWeight(gpu: Gpu, matrix: Stored, m: number, k: number): GpuWeight {
@@ -98,22 +100,21 @@ function storedWeight(gpu: Gpu, matrix: Stored, m: number, k: number): GpuWeight
   return new GpuWeight([m, k], storage, octets, rowParts);
 }
 
-/** Each 32 neighbours of a row as 8-bit integers times a scale of their own, the largest becoming ±127. */
-function blockWeight(gpu: Gpu, matrix: Stored, m: number, k: number): GpuWeight {
-  const blocks = Math.ceil(k / 32);
-  const values = toFloat64(matrix);
-  const rowParts = partsOf(gpu, m, blocks * 32, (first, count, numbers) => {
-    const codes = new Int8Array(count * blocks * 32);
-    const scales = new Float32Array(count * blocks);
-    for (let r = 0; r < count; r++) {
-      for (let b = 0; b < blocks; b++) {
-        const own = values.subarray((first + r) * k + 32 * b, (first + r) * k + Math.min(32 * b + 32, k));
-        const scale = Math.fround(own.reduce((most, v) => Math.max(most, Math.abs(v)), 0) / 127);
-        scales[r * blocks + b] = scale;
-        own.forEach((v, i) => (codes[(r * blocks + b) * 32 + i] = scale > 0 ? Math.round(v / scale) : 0));
-      }
-    }
-    gpu.queue.write(numbers, new Uint8Array(codes.buffer));
+/** Blocks of 8-bit integers as they come, their scales widened to f32. @throws UnsupportedError for other blocks */
+function blockWeight(gpu: Gpu, { dtype, bytes }: BlockMatrix, m: number, k: number): GpuWeight {
+  if (dtype !== 'q8') {
+    throw new UnsupportedError(`weights in ${dtype} blocks on WebGPU`, {
+      expected: 'q8 blocks, or plain numbers',
+      fix: "load the model with dtype: 'f16', or compute on the wasm backend",
+    });
+  }
+  const { blocks, rowBytes, numberBytes } = blockLayout(dtype, m, k);
+  const scaleBits = new DataView(bytes.buffer, bytes.byteOffset + numberBytes);
+  const rowParts = partsOf(gpu, m, rowBytes, (first, count, numbers) => {
+    gpu.queue.write(numbers, bytes.subarray(first * rowBytes, (first + count) * rowBytes));
+    const scales = Float32Array.from({ length: count * blocks }, (_, i) =>
+      fromBfloat(scaleBits.getUint16(2 * (first * blocks + i), true)),
+    );
     const block = gpu.memory.block(scales.byteLength);
     gpu.queue.write(block, new Uint8Array(scales.buffer));
     return block;

@@ -11,5 +11,6 @@ export function suiteOn(adapter: string, variants?: 'portable'): void {
     // f32 throughout: a sum of k products loses about √k · 6e-8.
     tolerance: 1e-5,
     refuses: ['attention'],
+    blockFormats: ['q8'],
   });
 }

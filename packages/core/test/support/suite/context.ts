@@ -1,4 +1,4 @@
-import { type Backend, slice, type Tensor } from '../../../src/index.js';
+import { type Backend, type BlockFormat, slice, type Tensor } from '../../../src/index.js';
 import type { Golden } from '../../../../../fixtures/read.ts';
 
 /** What the tests of a backend know about it. */
@@ -14,6 +14,7 @@ export interface Suite {
   readonly exactSplits: boolean;
   readonly checksContents: boolean;
   readonly refuses: readonly 'attention'[];
+  readonly blockFormats: readonly BlockFormat[];
   goldens(path: string): Promise<Record<string, Golden>>;
 }
 

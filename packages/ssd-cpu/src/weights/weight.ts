@@ -1,0 +1,81 @@
+import {
+  ArgumentError,
+  type BlockFormat,
+  blockLayout,
+  type DType,
+  isBlockFormat,
+  otherBlocks,
+  refuseUnknown,
+  ShapeError,
+  shapeText,
+  type Streamed,
+  tensorOf,
+  type Weight,
+  type WeightFormat,
+} from '@mamba2/core';
+import { type Format, formats } from '../commands/layout.js';
+import type { Block, Memory } from '../memory/memory.js';
+
+/** A weight of this backend: the matrix's bytes and, for blocks, their scales. */
+export interface CpuWeight extends Weight<Block> {
+  /** How the numbers lie in memory. */
+  readonly storage: Format;
+}
+
+export interface FormatOption {
+  format?: WeightFormat;
+}
+
+export const plainWeight = (storage: Format, m: number, k: number, block: Block): CpuWeight => ({
+  format: 'stored',
+  storage,
+  shape: [m, k],
+  parts: [tensorOf(block, storage as DType, [m, k])],
+});
+
+export const blockWeight = (format: BlockFormat, m: number, k: number, blocks: readonly Block[]): CpuWeight => ({
+  format,
+  storage: format,
+  shape: [m, k],
+  parts: blocks.map((block) => tensorOf(block, 'u32', [Math.ceil(block.bytes / 4)])),
+});
+
+/** The sizes of what is to be a weight. @throws ShapeError, ArgumentError, UnsupportedError */
+export function checked(what: string, { dtype, shape }: Pick<Streamed, 'dtype' | 'shape'>, options: FormatOption) {
+  refuseUnknown(what, options, ['format']);
+  const { format = 'stored' } = options;
+  const [m, k] = shape;
+  if (m === undefined || k === undefined || shape.length !== 2) {
+    throw new ShapeError('weight', { given: shapeText(shape), expected: '(m, k)' });
+  }
+  if (dtype === 'i32' || dtype === 'u32') {
+    throw new ShapeError('weight', { given: `${dtype} values`, expected: 'floats' });
+  }
+  if (format !== 'stored' && !isBlockFormat(format)) {
+    throw new ArgumentError('weight format', { given: `"${String(format)}"`, expected: '"stored", "q8" or "q4"' });
+  }
+  if (isBlockFormat(dtype) && format !== 'stored' && format !== dtype) throw otherBlocks(dtype, format);
+  return { m, k, format };
+}
+
+/** Queues the rounding of `count` rows at `from` to where rows `first` … belong. */
+export function quantiseRows(
+  memory: Memory,
+  from: Block,
+  fromFormat: Format,
+  [numbers, scales]: readonly [Block, Block],
+  { format, k }: { format: BlockFormat; k: number },
+  first: number,
+  count: number,
+): void {
+  const { rowBytes, blocks } = blockLayout(format, 1, k);
+  memory.run('quantise', {
+    from: from.address,
+    fromFormat: formats[fromFormat],
+    to: numbers.address + first * rowBytes,
+    scales: scales.address + 2 * first * blocks,
+    format: formats[format],
+    m: count,
+    k,
+  });
+}
