@@ -1,5 +1,6 @@
 // What the host calls: one list of commands after the other. The records are described in src/commands/layout.ts.
 
+import { queryTiles } from './attention';
 import * as command from './commands';
 import { panelsOf, tilesOf } from './linear';
 import { Q } from './ssd-chunk';
@@ -76,6 +77,13 @@ function share(operation: u32, at: usize, thread: u32, threads: u32): void {
     case command.SCAN: {
       const c = changetype<command.ScanCommand>(at);
       return shareOut(operation, at, 0, (c.d + 3) >> 2, max<u32>(4, grain(c.b * c.l * c.n * 32)), thread, threads);
+    }
+    case command.ATTENTION: {
+      const c = changetype<command.AttentionCommand>(at);
+      shareOut(operation, at, 0, c.b * c.l, grain((c.g * c.p) << 3), thread, threads);
+      shareOut(operation, at, 1, queryTiles(c), 1, thread, threads);
+      if (c.length != 0) shareOut(operation, at, 2, 1, 1, thread, threads);
+      return;
     }
     case command.LOGPROBS: {
       const c = changetype<command.LogProbsCommand>(at);

@@ -1,5 +1,6 @@
 // What a piece of each operation is.
 
+import { advance, append, attend } from './attention';
 import * as command from './commands';
 import { conv } from './conv';
 import { copy, elementwise, embed, last, rmsNorm, zero } from './dense';
@@ -44,6 +45,10 @@ export function perform(operation: u32, at: usize, part: u32, begin: u32, end: u
     case command.SCAN: {
       const c = changetype<command.ScanCommand>(at);
       return scan(c, begin << 2, min(end << 2, c.d), thread);
+    }
+    case command.ATTENTION: {
+      const c = changetype<command.AttentionCommand>(at);
+      return part == 0 ? append(c, begin, end) : part == 1 ? attend(c, begin, end, thread) : advance(c);
     }
     case command.LOGPROBS:
       return logProbs(changetype<command.LogProbsCommand>(at), begin, end);

@@ -1,7 +1,8 @@
-import { type Backend, type BackendDescription, DeviceError, type Program, UnsupportedError } from '@mamba2/core';
+import { type Backend, type BackendDescription, DeviceError, type Program } from '@mamba2/core';
 import type { Device } from './device/device.js';
 import { type Block, Memory, type Recording } from './memory/memory.js';
 import { fetchView } from './memory/views.js';
+import { attentionOperation } from './operations/attention.js';
 import { denseOperations } from './operations/dense.js';
 import { samplerOperations } from './operations/sampler.js';
 import { sequenceOperations } from './operations/sequence.js';
@@ -59,12 +60,8 @@ export function backendOver(device: Device, describe: () => BackendDescription):
     free: (...things) => memory.release(things),
     ...denseOperations(memory, fieldsOf),
     ...sequenceOperations(memory),
+    ...attentionOperation(memory),
     ...samplerOperations(memory),
-    attention() {
-      throw new UnsupportedError('attention on the wasm backend', {
-        fix: 'use the reference backend for hybrid models',
-      });
-    },
     scope: (fn) => memory.scope(fn),
     program,
     dispose: () => memory.dispose(),

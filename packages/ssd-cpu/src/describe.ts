@@ -28,6 +28,7 @@ export function describeBackend(
         'chunks are matrix products, a step costs the same at every position',
       ),
       selectiveScan: all('by channels, step by step', 'every channel has a decay of its own'),
+      attention: all('four queries at a time, keys in blocks', 'every key and value is read once for four queries'),
       siluGate: rows,
       add: rows,
       concat: rows,

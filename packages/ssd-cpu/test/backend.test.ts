@@ -11,6 +11,6 @@ it('runs where relaxed SIMD can be tested', () => {
 describe.each([1, 2])('%i threads', (threads) => {
   describe.each([false, true])('relaxed SIMD: %s', (relaxedSimd) => {
     const name = `wasm, ${threads} threads, ${relaxedSimd ? 'relaxed ' : ''}SIMD`;
-    backendSuite({ name, make: () => wasm({ threads, relaxedSimd }), tolerance: 1e-5, q: 64, refuses: ['attention'] });
+    backendSuite({ name, make: () => wasm({ threads, relaxedSimd }), tolerance: 1e-5, q: 64 });
   });
 });

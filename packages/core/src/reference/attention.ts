@@ -1,7 +1,7 @@
+import { attentionAxes } from '../attention/axes.js';
 import { expectNumber, refuseUnknown } from '../arguments.js';
 import type { AttentionOptions, KeyValueCache, Rotary } from '../backend.js';
-import { ArgumentError, ShapeError } from '../errors.js';
-import { expectShape, shapeText } from '../shape.js';
+import { ArgumentError } from '../errors.js';
 import { row, slice, tensorOf } from '../tensor.js';
 import type { Block, Memory, RefTensor } from './memory.js';
 import { slotsOf } from './slots.js';
@@ -18,11 +18,9 @@ export function attentionOperation(memory: Memory) {
   ): RefTensor {
     refuseUnknown('attention', options, ['scale', 'rotary', 'rows', 'lengths']);
     const { rotary } = options;
-    const { b, l, h, g, p, capacity, slots } = checkedAxes(q, k, v, cache, options);
-    const scale = expectNumber('scale', options.scale ?? 1 / Math.sqrt(p), {
-      min: -Number.MAX_VALUE,
-      max: Number.MAX_VALUE,
-    });
+    memory.floats({ q, k, v, keys: cache?.keys, values: cache?.values, 'rotary table': rotary?.table });
+    memory.integers({ length: cache?.length });
+    const { b, l, h, g, p, capacity, slots, scale } = attentionAxes(q, k, v, cache, options);
     const { slotOf, counts } = slotsOf(memory, { b, l, slots }, options);
     const held = slotOf.map((slot) => (cache ? expectRoom(cache, slot, capacity) : 0));
     if (cache) held.forEach((before, i) => expectFits(before, counts[i]!, capacity));
@@ -74,46 +72,6 @@ export function attentionOperation(memory: Memory) {
     return x;
   }
 
-  /** @throws ShapeError, ArgumentError, DeviceError */
-  function checkedAxes(
-    q: RefTensor,
-    k: RefTensor,
-    v: RefTensor,
-    cache: KeyValueCache<Block> | undefined,
-    { rotary, rows, lengths }: AttentionOptions<Block>,
-  ) {
-    const axes: Record<string, number> = {};
-    memory.floats({ q, k, v, keys: cache?.keys, values: cache?.values, 'rotary table': rotary?.table });
-    memory.integers({ length: cache?.length });
-    expectShape('q', q, ['b', 'l', 'h', 'p'], axes);
-    expectShape('k', k, ['b', 'l', 'g', 'p'], axes);
-    expectShape('v', v, ['b', 'l', 'g', 'p'], axes);
-    const { b = 0, l = 0, h = 0, g = 0, p = 0 } = axes;
-    if (l < 1 || g < 1 || p < 1 || h % g !== 0) {
-      throw new ShapeError('attention', {
-        given: `q ${shapeText(q.shape)}, k ${shapeText(k.shape)}`,
-        expected: 'l, p ≥ 1 and g dividing h',
-      });
-    }
-    if (cache) {
-      expectShape('keys', cache.keys, ['slots', 'capacity', g, p], axes);
-      expectShape('values', cache.values, ['slots', 'capacity', g, p], axes);
-      expectShape('length', cache.length, ['slots'], axes);
-    }
-    const { slots = b, capacity = l } = axes;
-    if (rotary) {
-      const [positions = 0, dim = 0] = rotary.table.shape;
-      if (rotary.table.shape.length !== 2 || positions < capacity || dim < 2 || dim > p || dim % 2 !== 0) {
-        throw new ShapeError('the rotary table has the wrong shape', {
-          given: shapeText(rotary.table.shape),
-          expected: `(positions, dim) with positions ≥ ${capacity} and dim even, from 2 to p=${p}`,
-        });
-      }
-    }
-    expectApart(cache, { q, k, v, 'rotary table': rotary?.table, rows, lengths });
-    return { b, l, h, g, p, capacity, slots };
-  }
-
   return { attention };
 }
 
@@ -153,20 +111,5 @@ function expectFits(held: number, count: number, capacity: number): void {
     given: `${count} positions to add to ${held}`,
     expected: `at most ${capacity} in all`,
     fix: 'make a larger cache and copy this one into it',
-  });
-}
-
-/** What is written shares memory with nothing else. @throws ArgumentError */
-function expectApart(
-  cache: KeyValueCache<Block> | undefined,
-  inputs: Readonly<Record<string, RefTensor | undefined>>,
-): void {
-  if (!cache) return;
-  const { keys, values, length } = cache;
-  const written = [keys.data, values.data, length.data];
-  const shared = Object.entries(inputs).find(([, t]) => t && written.includes(t.data));
-  if (!shared && new Set(written).size === written.length) return;
-  throw new ArgumentError(`the cache would share memory with ${shared?.[0] ?? 'itself'}`, {
-    fix: 'give its keys, values and length memory of their own',
   });
 }
