@@ -1,0 +1,51 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { run, temporary } from '../src/pack.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const changesets = createRequire(join(root, 'package.json')).resolve('@changesets/cli/bin.js');
+const folders = inject('packages').map(([name, { folder }]) => [name, folder.slice(root.length)] as const);
+
+let clone: Awaited<ReturnType<typeof temporary>>;
+beforeEach(async () => {
+  clone = await temporary('clone');
+  await run('git', ['clone', '--quiet', '--depth', '1', '--no-checkout', `file://${root}`, clone.path], root);
+  // All that changesets reads: no models, no fixtures.
+  const wanted = ['/package.json', '/pnpm-*.yaml', '/.changeset', '/.prettierrc.json', ...folders.map(([, at]) => `/${at}/package.json`)];
+  await run('git', ['sparse-checkout', 'set', '--no-cone', ...wanted], clone.path);
+  await run('git', ['checkout', '--quiet'], clone.path);
+});
+afterEach(() => clone.remove());
+
+async function versions(): Promise<Record<string, string>> {
+  const read = folders.map(async ([name, at]) => {
+    const { version } = JSON.parse(await readFile(join(clone.path, at, 'package.json'), 'utf8')) as { version: string };
+    return [name, version] as const;
+  });
+  return Object.fromEntries(await Promise.all(read));
+}
+
+/** What `changeset version` moves when one package has a change of this kind. */
+async function moved(name: string, bump: 'patch' | 'minor'): Promise<string[]> {
+  await run('bash', ['-c', 'rm -f .changeset/*.md'], clone.path);
+  await writeFile(join(clone.path, '.changeset/one.md'), `---\n'${name}': ${bump}\n---\n\nA change.\n`);
+  const before = await versions();
+  await run(process.execPath, [changesets, 'version'], clone.path);
+  const after = await versions();
+  return Object.keys(after).filter((each) => after[each] !== before[each]).sort();
+}
+
+it.each([
+  // Within the range that others ask for, nobody else moves.
+  ['@mamba2/core', 'patch', ['@mamba2/core']],
+  ['@mamba2/scan', 'patch', ['@mamba2/scan']],
+  // Past it, those that depend on it follow, and nobody else.
+  ['@mamba2/tokenizer', 'minor', ['@mamba2/cli', '@mamba2/model', '@mamba2/tokenizer']],
+  ['@mamba2/storyteller', 'minor', ['@mamba2/cli', '@mamba2/storyteller']],
+  ['@mamba2/cli', 'minor', ['@mamba2/cli']],
+] as const)('a change of %s (%s) moves only what must', async (name, bump, expected) => {
+  expect(await moved(name, bump)).toEqual(expected);
+});
