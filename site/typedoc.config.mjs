@@ -1,0 +1,23 @@
+import { katex } from '@mdit/plugin-katex';
+
+const packages = ['core', 'scan', 'tokenizer', 'ssd-cpu', 'ssd-gpu', 'model'];
+
+const validation = { notExported: true, invalidLink: true, rewrittenLink: true, notDocumented: true, unusedMergeModuleWith: true };
+
+/** @type {import('typedoc').TypeDocOptions} */
+const options = {
+  name: 'mamba2',
+  entryPointStrategy: 'packages',
+  entryPoints: packages.map((name) => `../packages/${name}`),
+  packageOptions: { entryPoints: ['src/index.ts'], readme: 'README.md', validation },
+  out: 'dist',
+  readme: 'start.md',
+  projectDocuments: ['../docs/*.md'],
+  plugin: [],
+  markdownItLoader(parser) {
+    parser.use(katex, { output: 'mathml', delimiters: 'dollars', mathFence: true, throwOnError: true });
+  },
+  validation,
+  treatWarningsAsErrors: true,
+};
+export default options;
