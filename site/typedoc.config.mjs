@@ -2,7 +2,13 @@ import { katex } from '@mdit/plugin-katex';
 
 const packages = ['core', 'scan', 'tokenizer', 'ssd-cpu', 'ssd-gpu', 'model'];
 
-const validation = { notExported: true, invalidLink: true, rewrittenLink: true, notDocumented: true, unusedMergeModuleWith: true };
+const validation = {
+  notExported: true,
+  invalidLink: true,
+  rewrittenLink: true,
+  notDocumented: true,
+  unusedMergeModuleWith: true,
+};
 
 /** @type {import('typedoc').TypeDocOptions} */
 const options = {

@@ -14,7 +14,13 @@ beforeEach(async () => {
   clone = await temporary('clone');
   await run('git', ['clone', '--quiet', '--depth', '1', '--no-checkout', `file://${root}`, clone.path], root);
   // All that changesets reads: no models, no fixtures.
-  const wanted = ['/package.json', '/pnpm-*.yaml', '/.changeset', '/.prettierrc.json', ...folders.map(([, at]) => `/${at}/package.json`)];
+  const wanted = [
+    '/package.json',
+    '/pnpm-*.yaml',
+    '/.changeset',
+    '/.prettierrc.json',
+    ...folders.map(([, at]) => `/${at}/package.json`),
+  ];
   await run('git', ['sparse-checkout', 'set', '--no-cone', ...wanted], clone.path);
   await run('git', ['checkout', '--quiet'], clone.path);
 });
@@ -35,7 +41,9 @@ async function moved(name: string, bump: 'patch' | 'minor'): Promise<string[]> {
   const before = await versions();
   await run(process.execPath, [changesets, 'version'], clone.path);
   const after = await versions();
-  return Object.keys(after).filter((each) => after[each] !== before[each]).sort();
+  return Object.keys(after)
+    .filter((each) => after[each] !== before[each])
+    .sort();
 }
 
 it.each([

@@ -1,0 +1,10 @@
+import { Mamba2 } from '@mamba2/model';
+import { storyteller } from '@mamba2/storyteller';
+
+async function write() {
+  const model = await Mamba2.load(storyteller);
+  for await (const { text } of model.generate('Once upon a time', { seed: 1, maxTokens: 24 })) postMessage({ text });
+  postMessage({});
+}
+
+void write();
