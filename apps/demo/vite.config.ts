@@ -16,6 +16,13 @@ export default defineConfig({
     // A checkpoint's small files stay files: the loader reads them by address.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: { index: 'index.html', 'service-worker': 'src/isolation/service-worker.ts' },
+      output: {
+        // A service worker's place says what it may answer for, and its name must stay.
+        entryFileNames: ({ name }) => (name === 'service-worker' ? '[name].js' : 'assets/[name]-[hash].js'),
+      },
+    },
   },
   worker: { format: 'es' },
   server: { headers: isolated },

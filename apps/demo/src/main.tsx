@@ -1,5 +1,6 @@
 import { render } from 'preact';
+import { isolate } from './isolation/isolate.js';
 import { App } from './shell/app.jsx';
 import './shell/base.css';
 
-render(<App />, document.getElementById('app')!);
+if (!(await isolate())) render(<App />, document.getElementById('app')!);

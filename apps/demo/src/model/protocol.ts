@@ -95,8 +95,12 @@ export interface Requests {
   rewind: { ask: { story: number; length: number }; report: never; answer: { length: number } };
   fork: { ask: { story: number }; report: never; answer: { story: number } };
   save: { ask: { story: number }; report: never; answer: Uint8Array };
-  /** The story whose state a file holds; `length` tokens that only the state remembers. */
-  restore: { ask: { saved: Uint8Array }; report: never; answer: { story: number; length: number } };
+  /** The story whose state a file holds. `past`: its last tokens, where they are known; the rest only the state remembers. */
+  restore: {
+    ask: { saved: Uint8Array; past: { id: number; drawn: boolean }[] };
+    report: never;
+    answer: { story: number; length: number };
+  };
   /** The numbers of the state. */
   state: { ask: { story: number }; report: never; answer: StateLayer[] };
   end: { ask: { story: number }; report: never; answer: null };

@@ -28,6 +28,15 @@ export const current = signal<{ source: ModelSource; backend: BackendChoice; for
   format: 'stored',
 });
 
+/** Why WebGPU doesn't compute though it could have been wanted: there is none, or it did not start. */
+export const noWebGpu = signal<'none' | 'failed' | undefined>(undefined);
+
+async function lookForWebGpu(): Promise<void> {
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  if (!adapter) noWebGpu.value = 'none';
+}
+void lookForWebGpu();
+
 /** Why the last load failed; a load that was cancelled is none. */
 export const loadFailure = signal<Failure | undefined>(undefined);
 
@@ -61,7 +70,9 @@ export async function load(wanted: Partial<typeof current.value> = {}): Promise<
     model.value = info;
     return true;
   } catch (error) {
-    if (!controller.signal.aborted) loadFailure.value = failureOf(error);
+    if (controller.signal.aborted) return false;
+    loadFailure.value = failureOf(error);
+    if (choice.backend === 'webgpu' && loadFailure.value.name === 'DeviceError') noWebGpu.value ??= 'failed';
     return false;
   } finally {
     if (loading.value === own) loading.value = undefined;

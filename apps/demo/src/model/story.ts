@@ -39,6 +39,15 @@ export class Story {
     this.#text = this.#decoder();
   }
 
+  /** A story that stands at a state, with its last tokens where they are known. */
+  static from(model: Mamba2, state: State, tokens: Past['tokens']): Story {
+    const unknown = state.length - tokens.length;
+    const copies = [{ length: state.length, state: state.fork() }];
+    // The beginning is known as well if every token is.
+    if (unknown === 0 && tokens.length > 0) copies.unshift({ length: 0, state: model.newState() });
+    return new Story(model, state, { unknown, tokens: [...tokens], copies, stride: STRIDE });
+  }
+
   /** Tokens in all. */
   get length(): number {
     return this.#past.unknown + this.#past.tokens.length;
@@ -82,17 +91,25 @@ export class Story {
   }
 
   /**
-   * Goes back to the first `length` tokens: from the last copy before them one token at a time, as they were generated, so that going on with
-   * the same seed gives the same text. At most a stride of steps.
+   * Goes back to the first `length` tokens, or as far as they are known: from the last copy before them, one token at a time as they were
+   * generated, so that going on with the same seed gives the same text. Further than a stride (a story that came from another backend) they
+   * are read as a prompt.
    */
   async rewind(length: number): Promise<void> {
-    const { unknown, tokens, copies } = this.#past;
-    const target = Math.max(unknown, Math.min(length, this.length));
+    const { unknown, tokens, copies, stride } = this.#past;
+    const target = Math.max(copies[0]!.length, Math.min(length, this.length));
     const nearest = copies.findLast((copy) => copy.length <= target)!;
     const state = nearest.state.fork();
+    const again = tokens.slice(nearest.length - unknown, target - unknown);
+    const parts = again.length > stride ? [again] : again.map((token) => [token]);
     try {
-      for (const { id, drawn } of tokens.slice(nearest.length - unknown, target - unknown))
-        await this.#model.prefill([id], { state, drawn: Number(drawn) });
+      for (const part of parts) {
+        const drawn = part.filter((token) => token.drawn).length;
+        await this.#model.prefill(
+          part.map(({ id }) => id),
+          { state, drawn },
+        );
+      }
     } catch (error) {
       state.dispose();
       throw error;

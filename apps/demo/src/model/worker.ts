@@ -75,8 +75,9 @@ serve({
 
   save: ({ story }) => find(story).state.save(),
 
-  async restore({ saved }) {
-    const story = new Story(ready(), await ready().loadState(saved));
+  async restore({ saved, past }) {
+    const model = ready();
+    const story = Story.from(model, await model.loadState(saved), past);
     return { story: keep(story), length: story.length };
   },
 

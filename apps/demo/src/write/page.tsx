@@ -1,59 +1,46 @@
-import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { failureOf } from '../model/client.js';
-import { client, ensureModel, loadFailure, model } from '../model/session.js';
-import type { Failure } from '../model/protocol.js';
-import { Notice } from '../shell/notice.jsx';
+import { current, ensureModel, model } from '../model/session.js';
+import { Composer } from './composer.jsx';
+import { branches } from './desk.js';
+import { MemoryPanel } from './memory-panel.jsx';
+import { ModelPanel } from './model-panel.jsx';
+import { Parting } from './parting.jsx';
+import { SamplingPanel } from './sampling-panel.jsx';
+import { StorySheet } from './story-sheet.jsx';
 import { text } from './text.js';
+import { TokenPanel } from './token-panel.jsx';
+import './write.css';
 
-const prompt = signal('Once upon a time');
-const told = signal('');
-const failure = signal<Failure | undefined>(undefined);
-const running = signal<AbortController | undefined>(undefined);
-
-async function write(): Promise<void> {
-  const controller = (running.value = new AbortController());
-  told.value = '';
-  try {
-    const { story } = await client.ask('begin', null);
-    const sampling = { temperature: 0.8, topK: 0, topP: 1, minP: 0.05, repetitionPenalty: 1, seed: 1, maxTokens: 90 };
-    await client.ask(
-      'write',
-      { story, prompt: prompt.value, sampling },
-      {
-        signal: controller.signal,
-        onReport: ({ tokens }) => (told.value += tokens.map((token) => token.text).join('')),
-      },
-    );
-  } catch (error) {
-    failure.value = failureOf(error);
-  } finally {
-    running.value = undefined;
-  }
-}
-
-/** The page at `#/write`. */
+/** The page at `#/write`: a story, what steers it, and all that the model keeps of it. */
 export function Page() {
   useEffect(() => void ensureModel(), []);
   const t = text.value;
-  const problem = failure.value ?? loadFailure.value;
+  const two = branches.value.length > 1;
   return (
     <>
-      <h1>{t.title}</h1>
-      {problem && <Notice failure={problem} />}
-      <label>
-        {t.prompt}
-        <textarea value={prompt.value} onInput={(event) => (prompt.value = event.currentTarget.value)} />
-      </label>
-      <div class="actions">
-        <button type="button" class="primary" disabled={!model.value || !!running.value} onClick={write}>
-          {t.write}
-        </button>
-        <button type="button" disabled={!running.value} onClick={() => running.value?.abort()}>
-          {t.stop}
-        </button>
+      <div class="heading">
+        <h1>{t.title}</h1>
+        <p class="lead">
+          {current.value.source.kind === 'storyteller' ? t.lead : t.leadOther(model.value?.name ?? '')}
+        </p>
       </div>
-      <p class="story">{told.value}</p>
+      <div class="desk">
+        <div class="work">
+          <div class={two ? 'sheets two' : 'sheets'}>
+            {branches.value.map((branch, i) => (
+              <StorySheet key={i} branch={branch} name={two ? (i === 0 ? t.branch.a : t.branch.b) : t.story} />
+            ))}
+          </div>
+          {two && <Parting />}
+          <Composer />
+          <MemoryPanel />
+          <TokenPanel />
+        </div>
+        <div class="side">
+          <ModelPanel />
+          <SamplingPanel />
+        </div>
+      </div>
     </>
   );
 }

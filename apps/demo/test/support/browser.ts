@@ -1,30 +1,42 @@
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { chromium, type Browser, type Locator, type Page } from 'playwright';
+import { findBrowser } from '../../../../tools/browser/browser.js';
+import { launchBrowser } from '../../../../tools/browser/launch.js';
 
-/** Where Debian, Ubuntu and others put Chromium; CHROMIUM names another. */
-const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+/** Chromium with WebGPU on a software driver. */
+export const launch = launchBrowser;
 
-/** Starts a headless Chromium. */
-export function launch(args: readonly string[] = []): Promise<Browser> {
-  const executablePath = process.env['CHROMIUM'] ?? places.find(existsSync);
-  if (!executablePath) throw new Error('no Chromium found: install one, or name it in CHROMIUM');
-  return chromium.launch({ executablePath, args: ['--no-sandbox', ...args] });
+/** Chromium as most Linux machines have it: without WebGPU. */
+export async function launchWithoutWebGpu(): Promise<Browser> {
+  const { args: _, ...found } = await findBrowser();
+  return chromium.launch({ ...found, args: ['--no-sandbox'] });
 }
 
-/** Opens a page of the site; what it logs as errors fails the test at the end. */
-export async function open(browser: Browser, address: string): Promise<{ page: Page; errors: string[] }> {
-  const page = await browser.newPage();
+/** A page of the site under test. */
+export interface Opened {
+  page: Page;
+  /** What it logged as errors: tests expect none. */
+  errors: string[];
+}
+
+export interface OpenOptions {
+  width?: number;
+  height?: number;
+  colorScheme?: 'light' | 'dark';
+  locale?: string;
+}
+
+/** Opens a page in a context of its own. */
+export async function open(browser: Browser, address: string, options: OpenOptions = {}): Promise<Opened> {
+  const { width = 1280, height = 900, colorScheme = 'light', locale = 'en' } = options;
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, locale, acceptDownloads: true });
+  const page = await context.newPage();
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(String(error)));
-  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
   await page.goto(address);
   return { page, errors };
 }
 
-/** The story on the writing page once the button that writes is ready again. */
-export async function storyOf(page: Page): Promise<string> {
-  return (await page.locator('.story').textContent()) ?? '';
-}
-
-export { expect };
+export const button = (page: Page | Locator, name: string): Locator => page.getByRole('button', { name, exact: true });

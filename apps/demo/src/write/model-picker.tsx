@@ -1,0 +1,78 @@
+import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { ModelSource } from '../model/protocol.js';
+import { current } from '../model/session.js';
+import { chosen, dropped } from './files.js';
+import { text } from './text.js';
+
+/** Ways to another model: an address, a folder, files, a drop. */
+export function ModelPicker({ busy, onChoose }: { busy: boolean; onChoose: (source: ModelSource) => void }) {
+  const t = text.value;
+  const address = useSignal('');
+  const over = useSignal(false);
+  const folder = useRef<HTMLInputElement>(null);
+  const files = useRef<HTMLInputElement>(null);
+  const take = ({ currentTarget }: { currentTarget: HTMLInputElement }) => {
+    if (currentTarget.files?.length) onChoose({ kind: 'files', ...chosen(currentTarget.files) });
+    currentTarget.value = '';
+  };
+  return (
+    <details class="other">
+      <summary>{t.other}</summary>
+      <p class="soft">{t.otherLead}</p>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          onChoose({ kind: 'url', url: address.value.trim() });
+        }}
+      >
+        <label>
+          <span>{t.address}</span>
+          <input
+            type="text"
+            inputMode="url"
+            required
+            spellcheck={false}
+            placeholder={t.addressHint}
+            value={address.value}
+            onInput={(event) => (address.value = event.currentTarget.value)}
+          />
+        </label>
+        <button type="submit" disabled={busy}>
+          {t.open}
+        </button>
+      </form>
+      <div
+        class={over.value ? 'drop over' : 'drop'}
+        onDragOver={(event) => {
+          event.preventDefault();
+          over.value = true;
+        }}
+        onDragLeave={() => (over.value = false)}
+        onDrop={(event) => {
+          event.preventDefault();
+          over.value = false;
+          if (!busy && event.dataTransfer)
+            void dropped(event.dataTransfer.items).then((set) => onChoose({ kind: 'files', ...set }));
+        }}
+      >
+        <div class="actions">
+          <button type="button" disabled={busy} onClick={() => folder.current?.click()}>
+            {t.folder}
+          </button>
+          <button type="button" disabled={busy} onClick={() => files.current?.click()}>
+            {t.files}
+          </button>
+        </div>
+        <p class="soft">{t.drop}</p>
+        <input ref={folder} type="file" hidden data-picks="folder" {...{ webkitdirectory: true }} onChange={take} />
+        <input ref={files} type="file" hidden multiple data-picks="files" onChange={take} />
+      </div>
+      {current.value.source.kind !== 'storyteller' && (
+        <button type="button" disabled={busy} onClick={() => onChoose({ kind: 'storyteller' })}>
+          {t.storyteller}
+        </button>
+      )}
+    </details>
+  );
+}
