@@ -2,5 +2,5 @@ import { mergeConfig } from 'vitest/config';
 import { shared } from '../../vitest.shared.ts';
 
 export default mergeConfig(shared, {
-  test: { globalSetup: ['test/support/drivers.ts'], pool: 'forks', testTimeout: 300_000 },
+  test: { globalSetup: ['../../tools/gpu/setup.ts'], pool: 'forks', testTimeout: 300_000 },
 });

@@ -157,7 +157,10 @@ export async function loadWeights<S>(
   }
 
   try {
-    return { weights: await everything(checkpoint.config), free };
+    const weights = await everything(checkpoint.config);
+    // Devices tell late what they had no room for: a read waits for everything before it.
+    await backend.read(weights.norm_f);
+    return { weights, free };
   } catch (error) {
     free();
     throw error;

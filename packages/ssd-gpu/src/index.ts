@@ -1,3 +1,7 @@
+export { type Kernels, kernels } from './kernels.js';
 export type { WebGpuOptions } from './options.js';
-export type { Block } from './runtime/memory.js';
-export { webgpu } from './webgpu.js';
+export type { Recording } from './program.js';
+export type { BufferRange, WrapOptions } from './runtime/borrow.js';
+export type { Block, GpuTensor } from './runtime/memory.js';
+export * from './standalone.js';
+export { webgpu, type WebGpuBackend } from './webgpu.js';

@@ -34,7 +34,8 @@ export async function openGpu(options: WebGpuOptions = {}): Promise<{ gpu: Gpu; 
     subgroups: found.subgroups && wanted('subgroups'),
     subgroupMatrix: wanted('chromium-experimental-subgroup-matrix') ? found.subgroupMatrix : [],
   };
-  const gpu = new Gpu(device, capabilities, await loadReflect(), options.variants);
+  const reflect = await loadReflect();
+  const gpu = new Gpu(device, capabilities, reflect, { forced: options.variants, owned: !options.device });
   return {
     gpu,
     name: adapterName(device.adapterInfo),

@@ -1,4 +1,5 @@
 import type { DType } from '@mamba2/core';
+import { Buffers } from './buffers.js';
 import type { Capabilities } from './capabilities.js';
 import { Health } from './health.js';
 import type { ForcedVariants } from './kernel.js';
@@ -14,20 +15,28 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly capabilities: Capabilities;
   readonly health: Health;
+  readonly buffers: Buffers;
   readonly pool: Pool;
   readonly memory: Memory;
   readonly pipelines: Pipelines;
   readonly queue: Queue;
   #scratch: Block | undefined;
 
-  constructor(device: GPUDevice, capabilities: Capabilities, reflect: Reflect, forced?: ForcedVariants) {
+  /** @param owned whether the device is ours alone, so that any error on it is our failure */
+  constructor(
+    device: GPUDevice,
+    capabilities: Capabilities,
+    reflect: Reflect,
+    { forced, owned }: { forced: ForcedVariants | undefined; owned: boolean },
+  ) {
     this.device = device;
     this.capabilities = capabilities;
-    this.health = new Health(device);
-    this.pool = new Pool(device, this.health);
+    this.health = new Health(device, owned);
+    this.buffers = new Buffers(device, this.health);
+    this.pool = new Pool(this.buffers, capabilities.bindingBytes);
     this.memory = new Memory(this.pool, this.health, capabilities.bindingBytes);
     this.pipelines = new Pipelines(device, this.health, capabilities, reflect, forced);
-    this.queue = new Queue(device, this.health, this.pipelines);
+    this.queue = new Queue(device, this.health, this.buffers, this.pipelines);
   }
 
   make(shape: readonly number[], dtype?: DType): GpuTensor {
@@ -38,14 +47,23 @@ export class Gpu {
     this.queue.push({ kind: 'launch', launch, ...(fusion && { fusion }) });
   }
 
+  /** Runs an operation; outside of all scopes its work is submitted at once. */
+  submitting<T>(run: () => T): T {
+    const result = run();
+    if (this.memory.outermost && !this.memory.recording) this.queue.flush();
+    return result;
+  }
+
   /** A buffer to bind where a kernel writes nothing. */
   get scratch(): Block {
     return (this.#scratch ??= this.memory.unowned(256));
   }
 
   dispose(): void {
+    this.health.dispose();
     this.queue.dispose();
     this.pool.dispose();
+    this.buffers.dispose();
   }
 }
 

@@ -1,4 +1,5 @@
 import { ArgumentError, DeviceError } from '@mamba2/core';
+import type { Buffers } from './buffers.js';
 import type { Health } from './health.js';
 import { splitFlags } from './kernel.js';
 import type { Launch, Work } from './launch.js';
@@ -29,12 +30,20 @@ export class CommandList {
   readonly commands: Command[] = [];
   readonly #words: Words;
   readonly #used: number;
+  readonly #buffers: Buffers;
   #pipelines = new Set<Pipeline>();
   #foreign: Block[] | undefined;
   /** Uniforms that stay on the device, for lists that run again and again. */
   readonly resident: GPUBuffer | undefined;
 
-  constructor(device: GPUDevice, pipelines: Pipelines, work: readonly Work[], { resident = false } = {}) {
+  constructor(
+    device: GPUDevice,
+    buffers: Buffers,
+    pipelines: Pipelines,
+    work: readonly Work[],
+    { resident = false } = {},
+  ) {
+    this.#buffers = buffers;
     const bytes = new ArrayBuffer(work.reduce((sum, { kind }) => sum + (kind === 'launch' ? STRIDE : 0), 0));
     this.#words = { u32: new Uint32Array(bytes), i32: new Int32Array(bytes), f32: new Float32Array(bytes) };
     let used = 0;
@@ -50,7 +59,7 @@ export class CommandList {
     }
     this.#used = used;
     if (resident && used > 0) {
-      this.resident = device.createBuffer({ label: 'uniforms of a program', size: used, usage: 0x40 | 0x08 });
+      this.resident = buffers.create('uniforms of a program', used, 0x40 | 0x08);
       device.queue.writeBuffer(this.resident, 0, bytes, 0, used);
     }
   }
@@ -83,7 +92,7 @@ export class CommandList {
   }
 
   dispose(): void {
-    this.resident?.destroy();
+    if (this.resident) this.#buffers.destroy(this.resident);
   }
 }
 
@@ -110,7 +119,7 @@ function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number)
     return buffers[readOnly.name]!.slab;
   });
   slots.forEach(({ name, writable }, i) => {
-    if (!writable || slabs.indexOf(slabs[i]!) === slabs.lastIndexOf(slabs[i]!)) return;
+    if (!writable || slabs.every((slab, j) => i === j || slab.buffer !== slabs[i]!.buffer)) return;
     throw new ArgumentError(`${kernel.name} would write ${name} while reading it under another name`, {
       fix: 'give it memory of its own',
     });
@@ -143,10 +152,10 @@ export class Encoder {
   #owners = new WeakMap<GPUBuffer, number>();
   #nextOwner = 0;
 
-  constructor(device: GPUDevice, health: Health) {
+  constructor(device: GPUDevice, health: Health, buffers: Buffers) {
     this.#device = device;
     this.#health = health;
-    this.#uniforms = device.createBuffer({ label: 'uniforms', size: MOST_COMMANDS * STRIDE, usage: 0x40 | 0x08 });
+    this.#uniforms = buffers.create('uniforms', MOST_COMMANDS * STRIDE, 0x40 | 0x08);
   }
 
   /** Encodes and submits: transfers to the host first, which are older, then the list. */
@@ -162,6 +171,20 @@ export class Encoder {
       this.#device.queue.submit([encoder.finish()]);
     });
     readback?.submitted();
+  }
+
+  /** Encodes a list with uniforms of its own into anyone's encoder. */
+  encode(encoder: GPUCommandEncoder, list: CommandList): void {
+    this.#encode(encoder, list, list.resident ?? this.#uniforms);
+  }
+
+  /** What WebGPU has against a list, found by encoding it and throwing that away. */
+  check(list: CommandList): Promise<DeviceError | undefined> {
+    return this.#health.probe('a recording', () => {
+      const encoder = this.#device.createCommandEncoder();
+      this.encode(encoder, list);
+      encoder.finish();
+    });
   }
 
   #encode(encoder: GPUCommandEncoder, list: CommandList, uniforms: GPUBuffer): void {
@@ -190,10 +213,6 @@ export class Encoder {
         );
     }
     pass?.end();
-  }
-
-  dispose(): void {
-    this.#uniforms.destroy();
   }
 
   #ownerOf(uniforms: GPUBuffer): number {

@@ -7,9 +7,11 @@ export class Health {
   readonly #listeners = new Set<(failure: DeviceError) => void>();
   readonly #device: GPUDevice;
 
-  constructor(device: GPUDevice) {
+  /** @param owned whether errors on the device that nobody caught must be ours */
+  constructor(device: GPUDevice, owned: boolean) {
     this.#device = device;
-    device.addEventListener('uncapturederror', ({ error }) => this.fail(describeError('an operation', error)));
+    if (owned)
+      device.addEventListener('uncapturederror', ({ error }) => this.fail(describeError('an operation', error)));
     void device.lost.then(({ reason, message }) =>
       this.fail(
         new DeviceError('the GPU device was lost', {
@@ -61,6 +63,19 @@ export class Health {
         .then(() => void this.#checks.delete(check));
       this.#checks.add(check);
     }
+  }
+
+  /** Runs `fn` and tells what WebGPU has against it, which is nobody's failure. */
+  async probe(what: string, fn: () => void): Promise<DeviceError | undefined> {
+    let error: Promise<GPUError | null>;
+    this.#device.pushErrorScope('validation');
+    try {
+      fn();
+    } finally {
+      error = this.#device.popErrorScope().catch(() => null);
+    }
+    const found = await error;
+    return found ? describeError(what, found) : undefined;
   }
 
   /** Waits for every report about what was done before. @throws DeviceError */

@@ -45,6 +45,7 @@ export class Memory {
   readonly #pool: Pool;
   readonly #health: Health;
   readonly #limit: number;
+  readonly #borrowed = new WeakMap<GPUBuffer, Block>();
   #scopes: Set<Block>[] = [];
   #arena: Arena | undefined;
 
@@ -75,6 +76,13 @@ export class Memory {
     if (this.#arena && !this.#arena.slabs.includes(slab)) this.#arena.slabs.push(slab);
     const block = new Block(slab, this, this.#arena);
     this.#scopes.at(-1)?.add(block);
+    return block;
+  }
+
+  /** A buffer of the caller's, as the handle of tensors; one buffer has one handle at a time. */
+  borrowed(buffer: GPUBuffer): Block {
+    let block = this.#borrowed.get(buffer);
+    if (!block?.alive) this.#borrowed.set(buffer, (block = new Block(this.#pool.borrow(buffer), this, undefined)));
     return block;
   }
 

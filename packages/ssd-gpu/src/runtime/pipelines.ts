@@ -93,8 +93,14 @@ export class Pipelines {
         buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: layout.uniform.bytes },
       });
     }
-    const groupLayout = this.#device.createBindGroupLayout({ label, entries });
+    const { groupLayout, pipelineLayout } = this.#health.watch(`the bindings of ${label}`, 'validation', () => {
+      const groupLayout = this.#device.createBindGroupLayout({ label, entries });
+      return { groupLayout, pipelineLayout: this.#device.createPipelineLayout({ bindGroupLayouts: [groupLayout] }) };
+    });
+    // What is wrong with a shader comes again, and with its log, when the pipeline is made.
+    this.#device.pushErrorScope('validation');
     const module = this.#device.createShaderModule({ label, code });
+    this.#device.popErrorScope().catch(() => {});
     const pipeline: Pipeline = {
       label,
       layout,
@@ -104,7 +110,7 @@ export class Pipelines {
       ready: this.#device
         .createComputePipelineAsync({
           label: key,
-          layout: this.#device.createPipelineLayout({ bindGroupLayouts: [groupLayout] }),
+          layout: pipelineLayout,
           compute: { module, entryPoint: 'main' },
         })
         .then(
@@ -114,16 +120,16 @@ export class Pipelines {
     };
     return pipeline;
   }
+}
 
-  /** What the compiler said about every shader so far: `label: line: message`. */
-  static async messages(label: string, module: GPUShaderModule): Promise<string[]> {
-    const { messages } = await module.getCompilationInfo();
-    return messages.map(({ type, lineNum, linePos, message }) => `${label}:${lineNum}:${linePos}: ${type}: ${message}`);
-  }
+/** What the compiler says about a shader: `label:line:column: error: …`. */
+async function messages(label: string, module: GPUShaderModule): Promise<string[]> {
+  const { messages } = await module.getCompilationInfo();
+  return messages.map(({ type, lineNum, linePos, message }) => `${label}:${lineNum}:${linePos}: ${type}: ${message}`);
 }
 
 async function compileError(label: string, module: GPUShaderModule, cause: unknown): Promise<DeviceError> {
-  const log = await Pipelines.messages(label, module).catch(() => []);
+  const log = await messages(label, module).catch(() => []);
   return new DeviceError(`the shader ${label} did not compile`, {
     given: log.length > 0 ? log.join('\n') : String(cause),
     fix: 'force another variant, and please report the log',

@@ -1,4 +1,4 @@
-import type { Health } from './health.js';
+import type { Buffers } from './buffers.js';
 
 /** A buffer on the device, used for one block after another. */
 export interface Slab {
@@ -18,33 +18,43 @@ const LARGE = 1 << 24;
  * them the same bind groups.
  */
 export class Pool {
-  readonly #device: GPUDevice;
-  readonly #health: Health;
+  readonly #buffers: Buffers;
+  readonly #most: number;
   readonly #idle = new Map<number, Slab[]>();
   readonly #all = new Set<Slab>();
   #next = 0;
 
-  constructor(device: GPUDevice, health: Health) {
-    this.#device = device;
-    this.#health = health;
+  /** @param most bytes that one binding may span: no buffer is larger than asked for beyond that */
+  constructor(buffers: Buffers, most: number) {
+    this.#buffers = buffers;
+    this.#most = most;
   }
 
   /** A buffer of at least so many bytes; what it holds is left from its last use. */
   take(bytes: number): Slab {
-    const size = sizeClass(bytes);
+    const size = Math.max(wholeWords(bytes), Math.min(sizeClass(bytes), this.#most));
     return this.#idle.get(size)?.pop() ?? this.#create(size);
   }
 
+  /** Takes a buffer back; of a borrowed one only the bind groups go. */
   give(slab: Slab): void {
-    if (!this.#all.has(slab)) return;
+    if (!this.#all.has(slab)) {
+      for (const forget of slab.forget.splice(0)) forget();
+      return;
+    }
     const idle = this.#idle.get(slab.bytes);
     if (idle) idle.push(slab);
     else this.#idle.set(slab.bytes, [slab]);
   }
 
+  /** A buffer that someone else made and will destroy. */
+  borrow(buffer: GPUBuffer): Slab {
+    return { id: this.#next++, buffer, bytes: buffer.size, forget: [] };
+  }
+
   /** Gives a buffer back to the device if it is worth the trouble, else keeps it. */
   discard(slab: Slab): void {
-    if (slab.bytes < LARGE) this.give(slab);
+    if (slab.bytes < LARGE || !this.#all.has(slab)) this.give(slab);
     else this.#destroy(slab);
   }
 
@@ -61,9 +71,7 @@ export class Pool {
   }
 
   #create(size: number): Slab {
-    const buffer = this.#health.watch(`a buffer of ${size} bytes`, 'out-of-memory', () =>
-      this.#device.createBuffer({ size, usage: STORAGE }),
-    );
+    const buffer = this.#buffers.create('a buffer', size, STORAGE);
     const slab = { id: this.#next++, buffer, bytes: size, forget: [] };
     this.#all.add(slab);
     return slab;
@@ -72,9 +80,11 @@ export class Pool {
   #destroy(slab: Slab): void {
     this.#all.delete(slab);
     for (const forget of slab.forget) forget();
-    slab.buffer.destroy();
+    this.#buffers.destroy(slab.buffer);
   }
 }
+
+const wholeWords = (bytes: number) => Math.max(4, 4 * Math.ceil(bytes / 4));
 
 /** Sizes grow by eighths of a power of two, so that at most an eighth of a buffer lies idle. */
 function sizeClass(bytes: number): number {

@@ -1,5 +1,6 @@
 import { DeviceError } from '@mamba2/core';
 import { CommandList, Encoder, MOST_COMMANDS } from './encoder.js';
+import type { Buffers } from './buffers.js';
 import { fuse } from './fuse.js';
 import type { Health } from './health.js';
 import type { Work } from './launch.js';
@@ -20,6 +21,7 @@ interface Action {
  */
 export class Queue {
   readonly #device: GPUDevice;
+  readonly #buffers: Buffers;
   readonly #health: Health;
   readonly #encoder: Encoder;
   readonly #pipelines: Pipelines;
@@ -30,12 +32,13 @@ export class Queue {
   #waiting = false;
   #flushSoon = false;
 
-  constructor(device: GPUDevice, health: Health, pipelines: Pipelines) {
+  constructor(device: GPUDevice, health: Health, buffers: Buffers, pipelines: Pipelines) {
     this.#device = device;
+    this.#buffers = buffers;
     this.#health = health;
     this.#pipelines = pipelines;
-    this.#encoder = new Encoder(device, health);
-    this.#readback = new Readback(device, health);
+    this.#encoder = new Encoder(device, health, buffers);
+    this.#readback = new Readback(buffers, health);
   }
 
   push(work: Work): void {
@@ -56,7 +59,8 @@ export class Queue {
     if (this.#touched.has(block.slab.id) || this.#readback.pending) this.flush();
     const whole = bytes.byteLength % 4 === 0 ? bytes : padded(bytes);
     const own = this.#actions.length > 0 && whole === bytes ? bytes.slice() : whole;
-    this.#do({ run: () => this.#device.queue.writeBuffer(block.slab.buffer, 0, own as Uint8Array<ArrayBuffer>) });
+    const upload = () => this.#device.queue.writeBuffer(block.slab.buffer, 0, own as Uint8Array<ArrayBuffer>);
+    this.#do({ run: () => this.#health.watch('an upload', 'validation', upload) });
   }
 
   /** Submits what has collected. */
@@ -82,6 +86,25 @@ export class Queue {
     this.#do({ list, run: () => this.#encoder.submit(list) });
   }
 
+  /** Encodes recorded commands, which are ready, into someone else's encoder. */
+  encode(list: CommandList, encoder: GPUCommandEncoder): void {
+    this.#encoder.encode(encoder, list);
+  }
+
+  /** Waits until everything so far is in the device's own queue, and recorded commands, if given, can run. @throws DeviceError */
+  async submitted(list?: CommandList): Promise<void> {
+    this.#health.check();
+    this.flush();
+    let settle: () => void = () => {};
+    await new Promise<void>((resolve, reject) => {
+      settle = this.#health.onFailure(reject);
+      this.#do({ list, run: resolve });
+    }).finally(settle);
+    await this.#health.settled();
+    const refused = list && (await this.#encoder.check(list));
+    if (refused) throw refused;
+  }
+
   /** The bytes of a part of a block, as of now in the order of calls. Reads of one moment share one transfer. */
   read(block: Block, byte: number, bytes: number): Promise<ArrayBuffer> {
     this.#health.check();
@@ -105,8 +128,6 @@ export class Queue {
   dispose(): void {
     this.#work = [];
     this.#actions = [];
-    this.#encoder.dispose();
-    this.#readback.dispose();
   }
 
   /** What has collected, as commands. */
@@ -114,7 +135,7 @@ export class Queue {
     const work = this.#work;
     this.#work = [];
     this.#touched.clear();
-    return new CommandList(this.#device, this.#pipelines, fuse(work), options);
+    return new CommandList(this.#device, this.#buffers, this.#pipelines, fuse(work), options);
   }
 
   #do(action: Action): void {

@@ -1,4 +1,5 @@
 import { DeviceError } from '@mamba2/core';
+import type { Buffers } from './buffers.js';
 import type { Health } from './health.js';
 import type { Block } from './memory.js';
 
@@ -20,16 +21,15 @@ export interface ReadbackBatch {
 
 /** Brings bytes back to the host through buffers that can be mapped, which are used again and again. */
 export class Readback {
-  readonly #device: GPUDevice;
+  readonly #buffers: Buffers;
   readonly #health: Health;
   readonly #idle = new Map<number, GPUBuffer[]>();
-  readonly #all = new Set<GPUBuffer>();
   readonly #open = new Set<Entry>();
   #entries: Entry[] = [];
   #size = 0;
 
-  constructor(device: GPUDevice, health: Health) {
-    this.#device = device;
+  constructor(buffers: Buffers, health: Health) {
+    this.#buffers = buffers;
     this.#health = health;
     health.onFailure((failure) => {
       for (const { reject } of this.#open) reject(failure);
@@ -70,11 +70,6 @@ export class Readback {
     };
   }
 
-  dispose(): void {
-    for (const buffer of this.#all) buffer.destroy();
-    this.#all.clear();
-  }
-
   async #deliver(staging: GPUBuffer, size: number, entries: readonly Entry[]): Promise<void> {
     try {
       await staging.mapAsync(1);
@@ -93,10 +88,6 @@ export class Readback {
 
   #take(size: number): GPUBuffer {
     if (!this.#idle.has(size)) this.#idle.set(size, []);
-    const idle = this.#idle.get(size)!.pop();
-    if (idle) return idle;
-    const made = this.#device.createBuffer({ label: 'transfer to the host', size, usage: 0x01 | 0x08 });
-    this.#all.add(made);
-    return made;
+    return this.#idle.get(size)!.pop() ?? this.#buffers.create('a transfer to the host', size, 0x01 | 0x08);
   }
 }

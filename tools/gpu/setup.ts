@@ -1,4 +1,4 @@
-import { prepareDrivers } from '../../../../tools/gpu/drivers.js';
+import { prepareDrivers } from './drivers.js';
 
 /** Fetches the software drivers before the tests start, and tells them which there are. */
 export async function setup(project: {
