@@ -1,7 +1,6 @@
 import { DeviceError } from '@mamba2/core';
 import { webgpu } from '@mamba2/ssd-gpu';
 import { describe, expect, inject, test } from 'vitest';
-import '../../../tools/gpu/setup.js';
 import { liveBuffers, outOfMemory, ownDevice } from '../../ssd-gpu/test/support/device.js';
 import { collect, loadTiny } from './support/models.js';
 

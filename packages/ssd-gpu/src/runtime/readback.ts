@@ -72,7 +72,7 @@ export class Readback {
 
   async #deliver(staging: GPUBuffer, size: number, entries: readonly Entry[]): Promise<void> {
     try {
-      await staging.mapAsync(1);
+      await this.#health.watch('reading', 'validation', () => staging.mapAsync(1));
       await this.#health.settled();
       const mapped = staging.getMappedRange();
       for (const { at, bytes, resolve } of entries) resolve(mapped.slice(at, at + bytes));
