@@ -34,6 +34,36 @@ export function fromBfloat(bits: number): number {
   return sign * (1 + fraction / 128) * 2 ** (exponent - 127);
 }
 
+const word = new Float32Array(1);
+const wordBits = new Uint32Array(word.buffer);
+
+/** The nearest binary16's bits, ties to even, of a number first rounded to float32; beyond 65519 an infinity's. */
+export function toHalf(x: number): number {
+  word[0] = x;
+  const bits = wordBits[0]!;
+  const sign = (bits >>> 16) & 0x8000;
+  const exponent = (bits >>> 23) & 0xff;
+  const fraction = bits & 0x7fffff;
+  if (exponent === 255) return sign | 0x7c00 | (fraction ? 0x200 : 0);
+  if (exponent >= 143) return sign | 0x7c00;
+  if (exponent < 102) return sign;
+  // Below 2⁻¹⁴ the leading one is spelled out and moves right; carries run from the fraction into the exponent, as they should.
+  const shift = exponent < 113 ? 126 - exponent : 13;
+  const whole = exponent < 113 ? fraction | 0x800000 : fraction | ((exponent - 112) << 23);
+  const kept = whole >>> shift;
+  const rest = whole & ((1 << shift) - 1);
+  const half = 1 << (shift - 1);
+  return sign | (rest > half || (rest === half && kept & 1) ? kept + 1 : kept);
+}
+
+/** The nearest bfloat16's bits, ties to even, of a number first rounded to float32. */
+export function toBfloat(x: number): number {
+  word[0] = x;
+  const bits = wordBits[0]!;
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
 /**
  * The values of `stored` as float64, exactly: every storable number is one.
  * @throws CheckpointError when the byte count contradicts shape and dtype.

@@ -13,6 +13,8 @@ export interface ErrorDetails {
 /** Base of every error this project throws on purpose; catch it to tell bad input from a bug. */
 export class Mamba2Error extends Error {
   override name = 'Mamba2Error';
+  /** The message without its details. */
+  readonly what: string;
   readonly details: ErrorDetails;
 
   constructor(what: string, details: ErrorDetails = {}) {
@@ -22,6 +24,7 @@ export class Mamba2Error extends Error {
     if (expected !== undefined) parts.push(`expected: ${expected}`);
     if (fix !== undefined) parts.push(`to mend it: ${fix}`);
     super(parts.join('; '), cause === undefined ? undefined : { cause });
+    this.what = what;
     this.details = details;
   }
 }

@@ -57,8 +57,8 @@ describe.each(formats)('%s blocks', (format) => {
           const ends = levels.map((level) => level * scale).sort((a, b) => a - b) as [number, number];
           numbers.forEach((value, i) => {
             const reachable = Math.min(Math.max(value, ends[0]), ends[1]);
-            // Half a step, and the rounding of the product with the scale's inverse in float32. A scale of 0 is for blocks below 1e-35.
-            const slack = 0.5 * Math.abs(scale) + 1e-5 * Math.abs(value) + (scale === 0 ? 1e-35 : 0);
+            // Half a step, and the rounding of the product with the scale's inverse in float32. Blocks whose scale would be below 1e-37 are zeros.
+            const slack = 0.5 * Math.abs(scale) + 1e-5 * Math.abs(value) + (Math.abs(scale) < 1e-37 ? 1e-35 : 0);
             expect(Math.abs(rounded[i]! - reachable)).toBeLessThanOrEqual(slack);
           });
         }

@@ -7,7 +7,9 @@ import {
   fromHalf,
   ShapeError,
   stored,
+  toBfloat,
   toFloat64,
+  toHalf,
 } from '../src/index.js';
 import { expectIdentical } from './support/expect-close.js';
 
@@ -39,6 +41,35 @@ describe('16-bit floats', () => {
 
   it('decode from each of the 65536 patterns of bfloat16', () => {
     expectIdentical(Array.from(everyPattern, fromBfloat), Array.from(everyPattern, bfloatTruth));
+  });
+});
+
+describe.each([
+  ['toHalf', toHalf, fromHalf, 0x7c00],
+  ['toBfloat', toBfloat, fromBfloat, 0x7f80],
+] as const)('%s', (_, encode, decode, infinity) => {
+  it('gives every pattern that is no NaN back, and NaN for NaN', () => {
+    const wrong = everyPattern.filter((bits) => {
+      const again = encode(decode(bits));
+      return (bits & 0x7fff) <= infinity ? again !== bits : !Number.isNaN(decode(again));
+    });
+    expect(Array.from(wrong)).toEqual([]);
+  });
+
+  it('rounds to the nearest, ties to even, and past the largest to infinity', () => {
+    // Halfway between two neighbours, and the nearest float32 on either side of it; the last gap ends where the next number would be.
+    const wrong = everyPattern.subarray(0, infinity).filter((bits) => {
+      const low = decode(bits);
+      const high = bits + 1 === infinity ? 2 * low - decode(bits - 1) : decode(bits + 1);
+      const middle = (low + high) / 2;
+      const away = 2 ** -20 * (high - low);
+      const even = bits & 1 ? bits + 1 : bits;
+      // bfloat16's smallest numbers lie too close together for a float32 in between.
+      const tie = Math.fround(middle) === middle && (encode(middle) !== even || encode(-middle) !== (even | 0x8000));
+      const below = Math.fround(middle - away) < middle && encode(middle - away) !== bits;
+      return tie || below || (Math.fround(middle + away) > middle && encode(middle + away) !== bits + 1);
+    });
+    expect(Array.from(wrong)).toEqual([]);
   });
 });
 

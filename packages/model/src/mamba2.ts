@@ -7,13 +7,13 @@ import {
   refuseUnknown,
   slice,
   type Tensor,
-  type WeightFormat,
 } from '@mamba2/core';
 import { Tokenizer } from '@mamba2/tokenizer';
 import { type BackendName, openBackend } from './backends.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint/checkpoint.js';
 import type { SourceInput } from './checkpoint/source.js';
 import type { ModelConfig } from './config.js';
+import { expectLoadDtype, type LoadDtype } from './dtype.js';
 import { feed, type FeedOptions, padded } from './feed.js';
 import { fingerprint } from './fingerprint.js';
 import { type GenerateOptions, type Generator, generate, type Piece, type Prompt, promptIds } from './generate.js';
@@ -27,8 +27,8 @@ export interface LoadOptions {
   /** Where to compute: a backend, which its caller disposes, or the name of one, which the model makes and
    *  disposes; WebAssembly unless given. */
   backend?: Backend | Promise<Backend> | BackendName;
-  /** How matrices are kept: as stored (the default) or in blocks. */
-  dtype?: WeightFormat;
+  /** How matrices are kept: as stored (the default), as floats of a type, or in blocks. */
+  dtype?: LoadDtype;
   /** In place of the checkpoint's own tokenizer: an object, the text of a `tokenizer.json`, or null for none. */
   tokenizer?: Tokenizer | string | null;
   /** Bytes as they arrive on the backend. */
@@ -89,7 +89,8 @@ export class Mamba2 {
    */
   static async load(source: SourceInput, options: LoadOptions = {}): Promise<Mamba2> {
     refuseUnknown('load', options, ['backend', 'dtype', 'tokenizer', 'onProgress', 'signal']);
-    const { signal, onProgress, dtype = 'stored' } = options;
+    const { signal, onProgress } = options;
+    const dtype = expectLoadDtype(options.dtype ?? 'stored');
     const given = await options.backend;
     const backend = given === undefined || typeof given === 'string' ? await openBackend(given) : given;
     const disposeBackend = () => backend !== given && backend.dispose();
@@ -98,7 +99,7 @@ export class Mamba2 {
       try {
         const tokenizer = await findTokenizer(checkpoint, options.tokenizer);
         const mark = await fingerprint(checkpoint, signal);
-        const { weights, free } = await loadWeights(backend, checkpoint, { format: dtype, onProgress, signal });
+        const { weights, free } = await loadWeights(backend, checkpoint, { dtype, onProgress, signal });
         const network = { backend, config: checkpoint.config, weights };
         return new Mamba2(network, tokenizer, checkpoint, mark, () => {
           free();

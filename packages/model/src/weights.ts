@@ -1,6 +1,7 @@
-import { type Backend, type ConvWeights, type Tensor, toFloat64, type Weight, type WeightFormat } from '@mamba2/core';
+import { type Backend, type ConvWeights, type Tensor, toFloat64, type Weight } from '@mamba2/core';
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.js';
 import type { LayerConfig, ModelConfig } from './config.js';
+import { type LoadDtype, matrixAs } from './dtype.js';
 
 /** A matrix with an optional bias. */
 export interface Linear<S> {
@@ -64,7 +65,7 @@ export interface LoadProgress {
 }
 
 export interface LoadWeightsOptions {
-  format?: WeightFormat;
+  dtype?: LoadDtype;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
 }
@@ -77,7 +78,7 @@ export interface LoadWeightsOptions {
 export async function loadWeights<S>(
   backend: Backend<S>,
   checkpoint: Checkpoint,
-  { format = 'stored', onProgress, signal }: LoadWeightsOptions = {},
+  { dtype = 'stored', onProgress, signal }: LoadWeightsOptions = {},
 ): Promise<{ weights: ModelWeights<S>; free: () => void }> {
   const made: (Tensor<S> | Weight<S>)[] = [];
   const free = () => backend.free(...made);
@@ -96,7 +97,7 @@ export async function loadWeights<S>(
     return thing;
   }
   const has = (name: string) => checkpoint.tensors.has(name);
-  const matrix = (name: string) => take(name, (entry) => backend.weightFrom(entry.stream(signal), { format }));
+  const matrix = (name: string) => take(name, (entry) => matrixAs(backend, name, entry.stream(signal), dtype));
   const vector = (name: string) => take(name, async (entry) => backend.upload(await entry.load(signal)));
   const linear = async (name: string): Promise<Linear<S>> => ({
     weight: await matrix(`${name}.weight`),

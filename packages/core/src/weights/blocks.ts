@@ -1,6 +1,7 @@
 import { bytesPerElement, type DType, type Stored } from '../dtype.js';
 import { CheckpointError, ShapeError } from '../errors.js';
 import { shapeText, sizeOf } from '../shape.js';
+import { FiniteCheck } from './finite.js';
 
 /**
  * Matrices in blocks: 32 neighbours of a row share a scale, each is a small integer times it.
@@ -60,12 +61,33 @@ export function storageBytes(dtype: DType | BlockFormat, shape: readonly number[
   return numberBytes + scaleBytes;
 }
 
-/** @throws CheckpointError unless the bytes are as many as shape and type say */
+/** @throws CheckpointError unless the bytes are as many as shape and type say, and the scales of blocks are numbers */
 export function expectBytes({ dtype, shape, bytes }: Stored | BlockMatrix): void {
   const expected = storageBytes(dtype, shape);
-  if (bytes.byteLength === expected) return;
-  throw new CheckpointError(`${dtype} values of shape ${shapeText(shape)}`, {
-    given: `${bytes.byteLength} bytes`,
-    expected: `${expected} bytes`,
-  });
+  if (bytes.byteLength !== expected) {
+    throw new CheckpointError(`${dtype} values of shape ${shapeText(shape)}`, {
+      given: `${bytes.byteLength} bytes`,
+      expected: `${expected} bytes`,
+    });
+  }
+  if (isBlockFormat(dtype)) new ScaleCheck(dtype, shape).expect(bytes);
+}
+
+/** Sees to it that the scales of blocks are finite numbers, in bytes that come in pieces of any length. */
+export class ScaleCheck {
+  readonly #finite = new FiniteCheck('bf16');
+  /** Bytes of integers that are still to come. */
+  #before: number;
+
+  constructor(dtype: BlockFormat, shape: readonly number[]) {
+    this.#before = blockLayout(dtype, shape[0]!, shape[1]!).numberBytes;
+  }
+
+  /** @throws CheckpointError for scales that are not */
+  expect(piece: Uint8Array): void {
+    const scales = piece.subarray(Math.min(this.#before, piece.length));
+    this.#before -= piece.length - scales.length;
+    if (this.#finite.holds(scales)) return;
+    throw new CheckpointError('a scale of blocks is no finite number', { fix: 'quantise again; the file is damaged' });
+  }
 }

@@ -9,5 +9,6 @@ export {
   isBlockMatrix,
   storageBytes,
 } from './blocks.js';
+export { allFinite, FiniteCheck } from './finite.js';
 export { dequantise, inFormat, notFinite, otherBlocks, quantise } from './quantise.js';
 export { collect, exactly, type Streamed } from './streamed.js';

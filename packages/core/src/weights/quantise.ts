@@ -1,4 +1,4 @@
-import { type Stored, toFloat64 } from '../dtype.js';
+import { type Stored, stored, toFloat64 } from '../dtype.js';
 import { CheckpointError, ShapeError, UnsupportedError } from '../errors.js';
 import { shapeText } from '../shape.js';
 import {
@@ -10,6 +10,7 @@ import {
   expectBytes,
   isBlockMatrix,
 } from './blocks.js';
+import { allFinite } from './finite.js';
 
 /**
  * A matrix in blocks, each rounded to the nearest that its format can say. Deterministic, in float32 step by step: a backend that quantises
@@ -23,7 +24,7 @@ export function quantise(matrix: Stored, dtype: BlockFormat): BlockMatrix {
     throw new ShapeError('only a matrix of floats has blocks', { given: `${matrix.dtype} ${shapeText(shape)}` });
   }
   const values = Float32Array.from(toFloat64(matrix));
-  if (!values.every(Number.isFinite)) throw notFinite();
+  if (!allFinite(stored(values, shape))) throw notFinite();
   const { blocks, rowBytes, numberBytes, scaleBytes } = blockLayout(dtype, m, k);
   const bytes = new Uint8Array(numberBytes + scaleBytes);
   const scales = new DataView(bytes.buffer, numberBytes);

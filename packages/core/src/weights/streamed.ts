@@ -1,7 +1,7 @@
 import type { DType, Stored } from '../dtype.js';
 import { CheckpointError } from '../errors.js';
 import { shapeText } from '../shape.js';
-import { type BlockFormat, type BlockMatrix, storageBytes } from './blocks.js';
+import { type BlockFormat, type BlockMatrix, isBlockFormat, ScaleCheck, storageBytes } from './blocks.js';
 
 /**
  * A tensor that arrives piece by piece, as from a file that is still being read: consecutive parts of its bytes, of any length. A piece is
@@ -28,13 +28,15 @@ export async function collect(tensor: Streamed): Promise<Stored | BlockMatrix> {
   return { dtype, shape, bytes } as Stored | BlockMatrix;
 }
 
-/** The pieces of a tensor, of which there have to be as many bytes as shape and type say. @throws CheckpointError as soon as there are not */
+/** The pieces of a tensor, of which there have to be as many bytes as shape and type say. @throws CheckpointError as soon as there are not, or a scale is none */
 export async function* exactly({ dtype, shape, pieces }: Streamed): AsyncGenerator<Uint8Array, void, undefined> {
   const expected = storageBytes(dtype, shape);
+  const scales = isBlockFormat(dtype) ? new ScaleCheck(dtype, shape) : undefined;
   let come = 0;
   for await (const piece of pieces) {
     come += piece.byteLength;
     if (come > expected) break;
+    scales?.expect(piece);
     yield piece;
   }
   if (come === expected) return;

@@ -1,4 +1,16 @@
-import { CheckpointError, type DType, type Stored, type Streamed, UnsupportedError } from '@mamba2/core';
+import {
+  type BlockFormat,
+  type BlockMatrix,
+  CheckpointError,
+  collect,
+  dequantise,
+  type DType,
+  isBlockFormat,
+  type Stored,
+  stored,
+  type Streamed,
+  UnsupportedError,
+} from '@mamba2/core';
 import type { ModelConfig } from '../config.js';
 import { parseMambaSsmConfig } from './config-mamba-ssm.js';
 import { ConfigReader } from './config-reader.js';
@@ -14,12 +26,14 @@ import { readTokenIds } from './token-ids.js';
 
 /** A tensor of a checkpoint, known by its header. */
 export interface CheckpointTensor {
-  /** As stored: f64, f32, f16 or bf16. */
-  readonly dtype: DType;
+  /** As stored: f64, f32, f16 or bf16; matrices of a quantised checkpoint q8 or q4. */
+  readonly dtype: DType | BlockFormat;
   readonly shape: readonly number[];
   readonly byteLength: number;
+  /** Its shape in files, where a convolution has an axis of length 1 more. */
+  readonly fileShape: readonly number[];
   /**
-   * Reads the values, into a buffer of their own.
+   * Reads the values, into a buffer of their own; those in blocks as the numbers that they stand for.
    * @throws CheckpointError when the file can't be read or its checksum is wrong; the signal's reason when it aborts
    */
   load(signal?: AbortSignal): Promise<Stored>;
@@ -107,13 +121,18 @@ function checkpointTensor(
 ): CheckpointTensor {
   const either = (signal?: AbortSignal) =>
     signal && opened && signal !== opened ? AbortSignal.any([signal, opened]) : (signal ?? opened);
-  const dtype = entry.dtype as DType;
+  const dtype = entry.dtype as DType | BlockFormat;
+  const stream = (signal?: AbortSignal) => ({ dtype, shape, pieces: tensorPieces(entry, either(signal), onBytes) });
   return {
     dtype,
     shape,
+    fileShape: entry.shape,
     byteLength: entry.byteLength,
-    load: async (signal) => ({ ...(await loadTensor(entry, either(signal), onBytes)), shape }),
-    stream: (signal) => ({ dtype, shape, pieces: tensorPieces(entry, either(signal), onBytes) }),
+    async load(signal) {
+      if (!isBlockFormat(dtype)) return { ...(await loadTensor(entry, either(signal), onBytes)), shape };
+      return stored(dequantise((await collect(stream(signal))) as BlockMatrix), shape);
+    },
+    stream,
   };
 }
 

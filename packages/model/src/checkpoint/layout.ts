@@ -12,8 +12,8 @@ export interface ExpectedTensor {
   readonly fileShape: Shape;
 }
 
-/** Element types that weights may have. */
-const floats: ReadonlySet<string> = new Set(['f64', 'f32', 'f16', 'bf16']);
+/** Element types that weights may have; blocks are for matrices only. */
+const floats: ReadonlySet<string> = new Set(['f64', 'f32', 'f16', 'bf16', 'q8', 'q4']);
 
 /**
  * Every tensor of a model by its canonical name, which is what both formats call it less the prefix `backbone.`, in the order of the layers.
@@ -83,6 +83,11 @@ function linear(name: string, rows: number, columns: number, bias: boolean): Row
 function convolution(channels: number, { dConv, convBias }: { dConv: number; convBias: boolean }): Row[] {
   const weight: Row = ['conv1d.weight', [channels, dConv], [channels, 1, dConv]];
   return convBias ? [weight, ['conv1d.bias', [channels]]] : [weight];
+}
+
+/** Whether a tensor is the matrix of a linear layer or an embedding: what backends may keep in blocks. */
+export function isMatrix(name: string): boolean {
+  return name.endsWith('.weight') && !/(^|\.)(norm\w*|conv1d)\.weight$/.test(name);
 }
 
 /** A checkpoint's tensors under canonical names. */

@@ -1,6 +1,7 @@
-import { bytesPerElement, CheckpointError, type DType, type Stored, UnsupportedError } from '@mamba2/core';
+import { bytesPerElement, CheckpointError, type DType, type Stored } from '@mamba2/core';
 import { allocate, bytesFile, decodeUtf8, type RandomAccessFile, refuseGitLfsPointer } from './file.js';
 import { describeJson, isObject, type JsonObject, type JsonValue, parseJsonObject, textPairs } from './json.js';
+import { safetensorsHead } from './safetensors-head.js';
 import { shown } from './shown.js';
 import {
   byteCount,
@@ -157,28 +158,24 @@ export function writeSafetensors(
   const entries = Object.entries(tensors).sort(
     ([a, x], [b, y]) => bytesPerElement[y.dtype] - bytesPerElement[x.dtype] || (a < b ? -1 : 1),
   );
-  const header: [string, string][] = [];
-  const texts = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (texts.length > 0)
-    header.push(['__metadata__', objectJson(texts.map(([key, text]) => [key, JSON.stringify(text)]))]);
-  let end = 0;
   for (const [name, { dtype, shape, bytes }] of entries) {
-    if (name === '__metadata__')
-      throw new UnsupportedError('a tensor can not be called __metadata__', { fix: 'give it another name' });
-    if (bytes.byteLength !== byteCount(shape, bytesPerElement[dtype])) {
-      const given = `${bytes.byteLength} bytes for ${dtype} of shape [${shape.join(', ')}]`;
-      throw new CheckpointError(`tensor ${shown(name)} has the wrong length`, { given });
-    }
-    const start = end;
-    end += bytes.byteLength;
-    header.push([name, JSON.stringify({ dtype: fileName(dtype), shape, data_offsets: [start, end] })]);
+    if (bytes.byteLength === byteCount(shape, bytesPerElement[dtype])) continue;
+    const given = `${bytes.byteLength} bytes for ${dtype} of shape [${shape.join(', ')}]`;
+    throw new CheckpointError(`tensor ${shown(name)} has the wrong length`, { given });
   }
-  const json = new TextEncoder().encode(objectJson(header));
-  const dataStart = Math.ceil((8 + json.byteLength) / 8) * 8;
-  const file = allocate('the safetensors file', dataStart + end).fill(0x20, 8, dataStart);
-  new DataView(file.buffer).setBigUint64(0, BigInt(dataStart - 8), true);
-  file.set(json, 8);
-  let at = dataStart;
+  const head = safetensorsHead(
+    entries.map(([name, { dtype, shape, bytes }]) => ({
+      name,
+      type: typeName(dtype),
+      shape,
+      byteLength: bytes.byteLength,
+    })),
+    metadata,
+  );
+  const total = entries.reduce((sum, [, { bytes }]) => sum + bytes.byteLength, head.byteLength);
+  const file = allocate('the safetensors file', total);
+  file.set(head);
+  let at = head.byteLength;
   for (const [, { bytes }] of entries) {
     file.set(bytes, at);
     at += bytes.byteLength;
@@ -186,9 +183,5 @@ export function writeSafetensors(
   return file;
 }
 
-/** An object's JSON from keys and values' JSON: unlike an object, pairs keep their order and any name, `1` and `__proto__` included. */
-function objectJson(pairs: readonly [string, string][]): string {
-  return `{${pairs.map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`;
-}
-
-const fileName = (dtype: DType) => Object.keys(dtypes).find((name) => dtypes[name] === dtype)!;
+/** What the format calls an element type. */
+export const typeName = (dtype: DType) => Object.keys(dtypes).find((name) => dtypes[name] === dtype)!;

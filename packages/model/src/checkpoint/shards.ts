@@ -1,4 +1,5 @@
 import { CheckpointError } from '@mamba2/core';
+import { joinBlocks } from './block-tensors.js';
 import { type RandomAccessFile, readText } from './file.js';
 import { describeJson, type JsonValue, parseJsonObject, textPairs } from './json.js';
 import { openSafetensors } from './safetensors.js';
@@ -40,7 +41,7 @@ async function openSafetensorsEntries(
   file: RandomAccessFile,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, TensorEntry>> {
-  return (await openSafetensors(file, signal)).tensors;
+  return joinBlocks(file.name, await openSafetensors(file, signal));
 }
 
 async function openShards(source: Source, indexFile: RandomAccessFile, open: Open, signal?: AbortSignal) {

@@ -1,4 +1,11 @@
-import { bytesPerElement, CheckpointError, type DType, type Stored, UnsupportedError } from '@mamba2/core';
+import {
+  type BlockFormat,
+  bytesPerElement,
+  CheckpointError,
+  type DType,
+  type Stored,
+  UnsupportedError,
+} from '@mamba2/core';
 import { allocate, expectRange, type RandomAccessFile } from './file.js';
 import { shown } from './shown.js';
 
@@ -27,7 +34,7 @@ export const fileBytesPerElement: Readonly<Record<FileDType, number>> = { ...byt
 export interface TensorEntry {
   /** As the file calls it. */
   readonly name: string;
-  readonly dtype: FileDType;
+  readonly dtype: FileDType | BlockFormat;
   readonly shape: readonly number[];
   /** Bytes of its values in row-major order. */
   readonly byteLength: number;
@@ -93,7 +100,7 @@ export function isSamePlace(a: TensorEntry, b: TensorEntry): boolean {
   return !scattered && a.storage === b.storage && a.start === b.start && a.byteLength === b.byteLength;
 }
 
-export function isDType(dtype: FileDType): dtype is DType {
+export function isDType(dtype: FileDType | BlockFormat): dtype is DType {
   return Object.hasOwn(bytesPerElement, dtype);
 }
 

@@ -5,6 +5,7 @@ import {
   collect,
   type DType,
   exactly,
+  FiniteCheck,
   notFinite,
   storageBytes,
   type Stored,
@@ -12,7 +13,6 @@ import {
 } from '@mamba2/core';
 import type { Format } from '../commands/layout.js';
 import type { Block, Memory } from '../memory/memory.js';
-import { FiniteCheck } from './finite.js';
 import { quantiseRows } from './weight.js';
 
 /** Bytes of rows that are rounded at a time. */

@@ -1,4 +1,5 @@
 import {
+  allFinite,
   blockLayout,
   type BlockMatrix,
   collect,
@@ -16,7 +17,6 @@ import {
 } from '@mamba2/core';
 import { type Format, formats } from '../commands/layout.js';
 import type { Block, CpuTensor, Memory } from '../memory/memory.js';
-import { allFinite } from './finite.js';
 import { streamFinite, streamInto, streamRounded } from './stream.js';
 import { blockWeight, checked, type CpuWeight, type FormatOption, plainWeight, quantiseRows } from './weight.js';
 

@@ -123,7 +123,7 @@ export function weightTests(suite: Suite): void {
       }
     });
 
-    it('are refused with a wrong number of bytes, another format or in one that does not exist', async () => {
+    it('are refused with a wrong number of bytes, a scale that is none, another format or in one that does not exist', async () => {
       const { backend, blockFormats } = suite;
       const matrix = stored(new Float32Array(64), [2, 32]);
       for (const format of blockFormats) {
@@ -131,6 +131,9 @@ export function weightTests(suite: Suite): void {
         const short = { ...blocks, bytes: blocks.bytes.subarray(1) };
         expect(() => backend.weight(short)).toThrow(CheckpointError);
         await expect(backend.weightFrom(inPieces(short, 1))).rejects.toThrow(CheckpointError);
+        const odd = { ...blocks, bytes: blocks.bytes.slice().fill(0xff, blocks.bytes.length - 2) };
+        expect(() => backend.weight(odd)).toThrow(CheckpointError);
+        await expect(backend.weightFrom(inPieces(odd, 1))).rejects.toThrow(CheckpointError);
         for (const other of blockFormats.filter((f) => f !== format)) {
           expect(() => backend.weight(blocks, { format: other })).toThrow(UnsupportedError);
           await expect(backend.weightFrom(inPieces(blocks, 1), { format: other })).rejects.toThrow(UnsupportedError);

@@ -1,4 +1,4 @@
-import type { DType, Stored } from '@mamba2/core';
+import type { DType, Stored } from '../dtype.js';
 
 /** Whether no number's exponent is all ones. */
 export function allFinite({ dtype, bytes }: Stored): boolean {
