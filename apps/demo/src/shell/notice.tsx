@@ -2,7 +2,10 @@ import type { ComponentChildren } from 'preact';
 import type { Failure } from '../model/protocol.js';
 import { text } from './text.js';
 
-/** What went wrong and what to do about it. It says so to screen readers when it appears. */
+/**
+ * What went wrong and what to do about it. It says so to screen readers when it appears. Failures of the page itself have no name and speak its
+ * language; those of the libraries speak English.
+ */
 export function Notice({
   failure,
   title,
@@ -17,7 +20,7 @@ export function Notice({
 }) {
   const t = text.value;
   const { message, given, expected, fix } = failure;
-  const known = failure.name === '' || fix !== undefined || expected !== undefined || title !== undefined;
+  const advice = t.advice[failure.name in t.advice ? (failure.name as keyof typeof t.advice) : 'other'];
   return (
     <div class="notice" role="alert">
       <p>
@@ -27,9 +30,8 @@ export function Notice({
       <dl>
         {given !== undefined && <Row name={t.given} value={given} />}
         {expected !== undefined && <Row name={t.expected} value={expected} />}
-        {fix !== undefined && <Row name={t.fix} value={fix} />}
+        <Row name={t.fix} value={failure.name === '' && fix !== undefined ? fix : t.withOriginal(advice, fix)} />
       </dl>
-      {!known && <p>{t.unexpected}</p>}
       <div class="actions">
         {children}
         {onDismiss && (

@@ -23,7 +23,15 @@ export const text = words({
     expected: 'Expected',
     fix: 'What to do',
     dismiss: 'Dismiss',
-    unexpected: 'This was not foreseen. Loading the page again usually helps; your saved states are files and stay.',
+    advice: {
+      CheckpointError: 'Get the files once more, or try others: these are damaged or incomplete.',
+      UnsupportedError: 'Try another model: this one needs something that is not done here.',
+      DeviceError: 'Choose another way of computing, or load the page again.',
+      ArgumentError: 'Change what was given and try again.',
+      WorkerError: 'Load the page again.',
+      other: 'This was not foreseen. Loading the page again usually helps; saved states are files and stay.',
+    },
+    withOriginal: (advice: string, original: string | undefined) => original ?? advice,
     local: 'Everything runs on your device. Nothing you type leaves it.',
   },
   zh: {
@@ -47,7 +55,15 @@ export const text = words({
     expected: '应该是',
     fix: '怎么办',
     dismiss: '知道了',
-    unexpected: '这是没有预料到的错误。重新载入页面一般就好了；存下来的状态是文件，不会丢。',
+    advice: {
+      CheckpointError: '文件损坏或不完整：请重新下载，或换一份试试。',
+      UnsupportedError: '这个模型用到了这里还不支持的东西，请换一个模型。',
+      DeviceError: '请换一种计算方式，或重新载入页面。',
+      ArgumentError: '请改一改输入，再试一次。',
+      WorkerError: '请重新载入页面。',
+      other: '这个错误没有预料到。重新载入页面一般就好；保存下来的状态是文件，不会丢。',
+    },
+    withOriginal: (advice, original) => (original === undefined ? advice : `${advice}（${original}）`),
     local: '一切都在你的设备上计算，你输入的内容不会传出去。',
   },
 });

@@ -26,6 +26,8 @@ export class Branch {
   /** Tokens before the first known one, which only the state remembers. */
   readonly unknown = signal(0);
   readonly running = signal<AbortController | undefined>(undefined);
+  /** Whether the story is being taken back, copied, saved or exchanged. */
+  readonly changing = signal(false);
   readonly outcome = signal<Outcome | undefined>(undefined);
   readonly failure = signal<Failure | undefined>(undefined);
   readonly seed = signal(1);
@@ -147,12 +149,14 @@ export class Branch {
   /** Runs something that changes the story at rest; what goes wrong is shown. */
   async #change(action: (story: number) => Promise<void>): Promise<void> {
     this.failure.value = undefined;
+    this.changing.value = true;
     try {
       await action(await this.story());
       this.outcome.value = undefined;
     } catch (error) {
       this.failure.value = failureOf(error);
     }
+    this.changing.value = false;
     this.settled.value++;
   }
 }

@@ -1,6 +1,6 @@
 import { useComputed } from '@preact/signals';
 import { model } from '../model/session.js';
-import { branches, draft, fork, startOver, tellDifferently, write, writing } from './desk.js';
+import { branches, busy, draft, fork, startOver, tellDifferently, write, writing } from './desk.js';
 import { anySeed, seed } from './sampling.js';
 import { text } from './text.js';
 
@@ -9,8 +9,7 @@ export function Composer() {
   const t = text.value;
   const begun = useComputed(() => branches.value.some(({ length }) => length > 0)).value;
   const two = branches.value.length > 1;
-  const busy = writing.value;
-  const ready = model.value !== undefined && !busy;
+  const ready = model.value !== undefined && !busy.value;
   const begin = (event: Event) => {
     event.preventDefault();
     if (ready) void write();
@@ -31,7 +30,7 @@ export function Composer() {
         />
       </label>
       <div class="actions">
-        {busy ? (
+        {writing.value ? (
           <button
             type="button"
             class="primary"

@@ -12,6 +12,9 @@ export const draft = signal('Once upon a time');
 /** Whether anything is being written now. */
 export const writing = computed(() => branches.value.some(({ running }) => running.value !== undefined));
 
+/** Whether a story is being written or changed: nothing else can be begun meanwhile. */
+export const busy = computed(() => writing.value || branches.value.some(({ changing }) => changing.value));
+
 /** The token that is looked at: of which branch, and which one. */
 export const selected = signal<{ branch: Branch; index: number } | undefined>(undefined);
 

@@ -6,7 +6,7 @@ import { client, model } from '../model/session.js';
 import { Notice } from '../shell/notice.jsx';
 import { theme } from '../shell/theme.js';
 import type { Branch } from './branch.js';
-import { branches, draft, writing } from './desk.js';
+import { branches, busy, draft } from './desk.js';
 import { download } from './files.js';
 import { drawState } from './state-picture.js';
 import { text } from './text.js';
@@ -45,7 +45,7 @@ export function MemoryPanel() {
 
   if (!info) return null;
   const two = branches.value.length > 1;
-  const idle = !writing.value;
+  const idle = !busy.value;
   return (
     <section class="panel memory" aria-labelledby="memory">
       <h2 id="memory">{t.memory}</h2>

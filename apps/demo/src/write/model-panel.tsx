@@ -3,7 +3,7 @@ import type { WeightFormat } from '@mamba2/core';
 import type { BackendChoice } from '../model/protocol.js';
 import { current, loadFailure, loading, model, noWebGpu } from '../model/session.js';
 import { Notice } from '../shell/notice.jsx';
-import { changeModel, writing } from './desk.js';
+import { busy as deskBusy, changeModel } from './desk.js';
 import { KernelTable } from './kernel-table.jsx';
 import { LoadProgress } from './load-progress.jsx';
 import { ModelPicker } from './model-picker.jsx';
@@ -17,7 +17,7 @@ export function ModelPanel() {
   const t = text.value;
   const info = model.value;
   const cancelled = useSignal(false);
-  const busy = loading.value !== undefined || writing.value;
+  const busy = loading.value !== undefined || deskBusy.value;
   const change = async (wanted: Partial<typeof current.value>) => {
     cancelled.value = false;
     const there = await changeModel(wanted);

@@ -4,7 +4,7 @@ import { memo } from 'preact/compat';
 import { useRef } from 'preact/hooks';
 import { Notice } from '../shell/notice.jsx';
 import type { Branch, Told } from './branch.js';
-import { branches, keepOnly, selected, shared } from './desk.js';
+import { branches, busy, keepOnly, selected, shared } from './desk.js';
 import { text } from './text.js';
 import { TokenCard } from './token-card.jsx';
 
@@ -25,7 +25,7 @@ export function StorySheet({ branch, name }: { branch: Branch; name: string }) {
   const elementOf = (index: number) => sheet.current?.querySelector<HTMLElement>(`[data-token="${index}"]`);
   const openToken = (index: number) => {
     const element = elementOf(index);
-    if (running || !element) return;
+    if (busy.value || !element) return;
     cursor.value = index;
     anchor.value = { index, element };
   };
@@ -61,7 +61,7 @@ export function StorySheet({ branch, name }: { branch: Branch; name: string }) {
           <span class="soft numbers">
             {t.seed} {branch.seed.value}
           </span>
-          <button type="button" class="quiet" disabled={running} onClick={() => void keepOnly(branch)}>
+          <button type="button" class="quiet" disabled={busy.value} onClick={() => void keepOnly(branch)}>
             {t.keepThis}
           </button>
         </header>

@@ -1,4 +1,4 @@
-import type { Locator, Page } from 'playwright';
+import type { Page } from 'playwright';
 import { button } from './browser.js';
 
 /** Waits until a model is ready to write. */
@@ -23,5 +23,8 @@ export async function write(page: Page, name = 'Write'): Promise<void> {
   await modelReady(page);
 }
 
-export const token = (page: Page, index: number, which = 0): Locator =>
-  page.locator('.story').nth(which).locator(`[data-token="${index}"]`);
+/** Opens the card of one token of the first story. */
+export async function openToken(page: Page, index: number): Promise<void> {
+  await page.locator('.story').first().locator(`[data-token="${index}"]`).click();
+  await page.locator('.token-card').waitFor();
+}

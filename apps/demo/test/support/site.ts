@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +35,8 @@ export interface SiteOptions {
   headers?: Readonly<Record<string, string>>;
   /** The folder to serve: the built site unless given. */
   folder?: string;
+  /** Whether it answers requests for a part of a file. */
+  ranges?: boolean;
 }
 
 export const isolating = {
@@ -42,14 +44,22 @@ export const isolating = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
-/** A plain web server for the built site, on a port of its own. It knows neither ranges nor compression, as the simplest ones don't. */
-export async function serveSite({ under = '/', headers = isolating, folder = dist }: SiteOptions = {}): Promise<Site> {
+/** The headers of a server that lets other sites' pages read its files. */
+export const readableByAll = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': 'Content-Range, ETag',
+};
+
+/** A plain web server for the built site, on a port of its own. Unless told it knows no ranges, as the simplest servers don't. */
+export async function serveSite(options: SiteOptions = {}): Promise<Site> {
+  const { under = '/', headers = isolating, folder = dist, ranges = false } = options;
   const asked: string[] = [];
   const server = createServer((request, response) => {
-    void answer(decodeURI(new URL(request.url ?? '/', 'http://localhost').pathname), response);
+    void answer(request, response);
   });
 
-  async function answer(path: string, response: ServerResponse): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = decodeURI(new URL(request.url ?? '/', 'http://localhost').pathname);
     if (!path.startsWith(under)) return notFound(response);
     const inside = path.slice(under.length) || 'index.html';
     asked.push(inside);
@@ -58,11 +68,14 @@ export async function serveSite({ under = '/', headers = isolating, folder = dis
     const file = join(folder, normalize(inside));
     const found = await stat(file).catch(() => undefined);
     if (!found?.isFile()) return notFound(response);
-    response.writeHead(200, {
+    const range = ranges ? /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') : null;
+    const [first, last] = range ? [Number(range[1]), Math.min(Number(range[2]), found.size - 1)] : [0, found.size - 1];
+    response.writeHead(range ? 206 : 200, {
       'Content-Type': types[extname(file)] ?? 'application/octet-stream',
-      'Content-Length': found.size,
+      'Content-Length': last + 1 - first,
+      ...(range && { 'Content-Range': `bytes ${first}-${last}/${found.size}` }),
     });
-    createReadStream(file).pipe(response);
+    createReadStream(file, { start: first, end: last }).pipe(response);
   }
 
   function notFound(response: ServerResponse): void {

@@ -1,0 +1,164 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import axe from 'axe-core';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { button, launch, open } from './support/browser.js';
+import { modelReady, setRange, storyOf, write } from './support/desk.js';
+import { serveSite, type Site } from './support/site.js';
+import { opened, type PageName, pageNames } from './support/tour.js';
+
+const dist = fileURLToPath(new URL('../dist/', import.meta.url));
+const screenshots = fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url));
+/** What may be fetched before a visitor asks for anything, compressed, in bytes. */
+const BUDGET = 300 * 1024;
+
+let site: Site;
+let browser: Browser;
+beforeAll(async () => {
+  [site, browser] = await Promise.all([serveSite(), launch()]);
+});
+afterAll(async () => {
+  await Promise.all([browser?.close(), site?.close()]);
+});
+
+const schemes = ['light', 'dark'] as const;
+
+describe.each(pageNames)('%s', (name: PageName) => {
+  test.each(schemes)('axe finds nothing, in %s', async (colorScheme) => {
+    const { page, errors } = await open(browser, `${site.url}#/${name}`, { colorScheme });
+    await opened[name](page);
+    expect(await findings(page)).toEqual([]);
+    // With SCREENSHOTS=1 the pictures in README and docs are taken anew.
+    const path = process.env['SCREENSHOTS'] ? `${screenshots}${name}-${colorScheme}.png` : undefined;
+    const picture = await page.screenshot({ ...(path && { path }) });
+    expect(picture.byteLength).toBeGreaterThan(10_000);
+    expect(errors).toEqual([]);
+    await page.context().close();
+  });
+
+  test.each([390, 820, 1440])('fits a window %i wide, in both languages', async (width) => {
+    const { page, errors } = await open(browser, `${site.url}#/${name}`, { width, height: 844 });
+    await opened[name](page);
+    expect(await overflowing(page)).toEqual([]);
+    const english = await page.title();
+    await button(page, '用中文显示').click();
+    await expect.poll(() => page.title()).not.toBe(english);
+    expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh');
+    expect(await overflowing(page)).toEqual([]);
+    expect(await findings(page)).toEqual([]);
+    const path = process.env['SCREENSHOTS'] ? `/tmp/shots/${name}-${width}-zh.png` : undefined;
+    if (path) await page.screenshot({ path, fullPage: true });
+    expect(errors).toEqual([]);
+    await page.context().close();
+  });
+});
+
+test('everything that is fetched at first comes from the site, within the budget', async () => {
+  const { page, errors } = await open(browser, 'about:blank');
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await page.goto(`${site.url}#/write`);
+  await modelReady(page);
+  expect(asked.filter((url) => !url.startsWith(site.url) && !url.startsWith('blob:'))).toEqual([]);
+  const model = /\.(safetensors|json)$/;
+  const files = new Set(site.asked.filter((path) => !model.test(path)));
+  expect(files).toContain('index.html');
+  let bytes = 0;
+  for (const file of files) bytes += gzipSync(await readFile(dist + file)).byteLength;
+  expect(bytes).toBeGreaterThan(20_000);
+  expect(bytes).toBeLessThan(BUDGET);
+  console.log(`first load: ${Math.round(bytes / 1024)} KB of ${BUDGET / 1024}, gzipped, in ${files.size} files`);
+  expect(errors).toEqual([]);
+});
+
+test('a story can be written, opened, taken back and forked with the keyboard alone', async () => {
+  const { page, errors } = await open(browser, `${site.url}#/write`);
+  await modelReady(page);
+  await setRange(page, 'Length', 16);
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  // The first stop leads past the navigation.
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
+  await tabTo(page, 'textarea');
+  await page.keyboard.press('ControlOrMeta+A');
+  await page.keyboard.type('The old king');
+  await page.keyboard.press('ControlOrMeta+Enter');
+  await page.locator('.outcome', { hasText: '16 tokens written' }).waitFor();
+  const told = await storyOf(page);
+  expect(told.startsWith('The old king')).toBe(true);
+
+  await page.keyboard.press('Shift+Tab');
+  expect(await page.evaluate(() => document.activeElement?.className)).toBe('story');
+  await page.keyboard.press('Home');
+  for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Enter');
+  await page.locator('.token-card').waitFor();
+  await page.keyboard.press('Enter');
+  await expect.poll(() => page.locator('.story [data-token]').count()).toBe(6);
+  expect(await page.evaluate(() => document.activeElement?.className)).toBe('story');
+
+  await modelReady(page);
+  await tabTo(page, 'form.composer button:nth-of-type(3)');
+  await page.keyboard.press('Space');
+  await page.getByRole('heading', { name: 'Story B' }).waitFor();
+  expect(errors).toEqual([]);
+});
+
+test('theme and language last until the next visit', async () => {
+  const { page, errors } = await open(browser, `${site.url}#/scan`, { colorScheme: 'light' });
+  const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const light = await paper();
+  await button(page, 'Show in dark colours').click();
+  expect(await paper()).not.toBe(light);
+  await button(page, '用中文显示').click();
+  await page.reload();
+  await page.getByRole('heading', { level: 1, name: '扫描' }).waitFor();
+  expect(await paper()).not.toBe(light);
+  expect(errors).toEqual([]);
+});
+
+test('a story waits while other pages are looked at', async () => {
+  const { page, errors } = await open(browser, `${site.url}#/write`);
+  await modelReady(page);
+  await setRange(page, 'Length', 8);
+  await write(page);
+  const told = await storyOf(page);
+  await page.getByRole('link', { name: 'Scan' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Scan' }).waitFor();
+  await page.getByRole('link', { name: 'Write', exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: 'Write' }).waitFor();
+  expect(await storyOf(page)).toBe(told);
+  expect(errors).toEqual([]);
+});
+
+/** What axe objects to, in a line each. */
+async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run(document));
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
+  );
+}
+
+/** Elements that reach past the window's right edge, unless something around them scrolls or clips. */
+function overflowing(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    return Array.from(document.querySelectorAll('body *'))
+      .filter((element) => element.getBoundingClientRect().right > width + 1)
+      .map((element) => `${element.tagName}.${element.className}`);
+  });
+}
+
+/** Presses Tab until an element that a selector names has the focus. */
+async function tabTo(page: Page, selector: string): Promise<void> {
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press('Tab');
+    if (await page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector)) return;
+  }
+  throw new Error(`Tab does not lead to ${selector}`);
+}
