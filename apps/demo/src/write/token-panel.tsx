@@ -1,4 +1,4 @@
-import { useComputed, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { number } from '../i18n/i18n.js';
 import type { TokenInfo } from '../model/protocol.js';
@@ -24,23 +24,22 @@ const nothing: Shown = { first: 0, infos: [], logProbs: [] };
 /** The tokens of the box or of the story; for the one that is chosen its bytes, its place, and how it was merged. */
 export function TokenPanel() {
   const t = text.value;
-  const of = useSignal<'draft' | 'story'>('draft');
+  const asked = useSignal<'draft' | 'story' | undefined>(undefined);
   const chosen = useSignal(0);
   const shown = useSignal<Shown>(nothing);
   const wanted = selected.value;
   const branch = wanted?.branch ?? branches.value[0]!;
-  const source = useComputed(() =>
-    writing.value ? undefined : of.value === 'draft' ? draft.value : branch.tokens.value,
-  );
+  // Unless someone asked for one of the two: the box, or the story once the box is empty.
+  const of = asked.value ?? (draft.value === '' ? 'story' : 'draft');
+  const what = writing.value ? undefined : of === 'draft' ? draft.value : branch.tokens.value;
 
   useEffect(() => {
     if (!wanted) return;
-    of.value = 'story';
+    asked.value = 'story';
     chosen.value = wanted.index;
     document.getElementById('tokens')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
   }, [wanted]);
 
-  const what = source.value;
   const loaded = model.value;
   useEffect(() => {
     if (!loaded?.hasTokenizer || what === undefined) return;
@@ -73,9 +72,9 @@ export function TokenPanel() {
               <input
                 type="radio"
                 name="tokens-of"
-                checked={of.value === each}
+                checked={of === each}
                 onChange={() => {
-                  of.value = each;
+                  asked.value = each;
                   selected.value = undefined;
                   chosen.value = 0;
                 }}
