@@ -10,12 +10,31 @@ const validation = {
   unusedMergeModuleWith: true,
 };
 
+// Whatever is exported; properties speak by their names where they can.
+const requiredToBeDocumented = [
+  'Class',
+  'Enum',
+  'Function',
+  'Interface',
+  'Method',
+  'Accessor',
+  'TypeAlias',
+  'Variable',
+];
+
 /** @type {import('typedoc').TypeDocOptions} */
 const options = {
   name: 'mamba2',
   entryPointStrategy: 'packages',
   entryPoints: packages.map((name) => `../packages/${name}`),
-  packageOptions: { entryPoints: ['src/index.ts'], readme: 'README.md', validation },
+  packageOptions: {
+    entryPoints: ['src/index.ts'],
+    readme: 'README.md',
+    validation,
+    requiredToBeDocumented,
+  },
+  requiredToBeDocumented,
+  packagesRequiringDocumentation: packages.map((name) => `@mamba2/${name}`),
   out: 'dist',
   readme: 'start.md',
   projectDocuments: ['../docs/*.md'],

@@ -54,6 +54,18 @@ describe.each(documents)('%s', (path) => {
   });
 });
 
+describe.each(documents.filter((path) => path.endsWith('.zh.md')))('%s', (path) => {
+  test('shows the same code and mathematics as the English, but for words', () => {
+    // Comments, and words inside formulas, are translated.
+    const bare = (name: string) =>
+      codeBlocks(readFileSync(join(root, name), 'utf8')).map(({ language, code }) => ({
+        language,
+        code: code.replaceAll(/ *(\/\/ .*|\/\*\*.*\*\/)/g, '').replaceAll(/\\text\{[^}]*\}/g, ''),
+      }));
+    expect(bare(path)).toEqual(bare(path.replace('.zh.md', '.md')));
+  });
+});
+
 test('documents are found, and what needs a GPU has one', () => {
   for (const line of missing) console.warn(`no code of ${onGpu.join(', ')} ran there: ${line}`);
   if (process.env['REQUIRE_GPU'] === '1') expect(missing).toEqual([]);
