@@ -44,6 +44,7 @@ export interface RunOptions {
 export interface WorkerPool<T extends Tasks> {
   /** How many lanes a run has at most; 1 without workers. */
   readonly threads: number;
+  /** What it runs on, and why not on more. */
   describe(): PoolDescription;
   /** Zeroed memory that every lane sees. @throws ArgumentError for a size that is none; DeviceError when there is not so much */
   allocate(bytes: number): ArrayBuffer | SharedArrayBuffer;
