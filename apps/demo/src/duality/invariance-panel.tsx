@@ -84,10 +84,17 @@ export function InvariancePanel() {
               token.value = from[1];
               setMove(Math.round((from[0] - to[0]) / 2));
             }}
+            below={
+              <>
+                <Bars values={shown.head.delta} names={names} at={at} label={t.delta} />
+                <figcaption>
+                  <strong>{t.delta}</strong>
+                </figcaption>
+              </>
+            }
           >
             <rect class="block" x={at} y="0" width="1" height={l} />
           </HeatMap>
-          <Bars values={shown.head.delta} names={names} at={at} label="Δ" />
         </figure>
         <div>
           <Slider

@@ -119,19 +119,24 @@ export function LensPanel() {
           <figcaption>{t.singular}</figcaption>
           <Spectrum view={view} n={shown.n} />
           {view.factors ? (
-            <div class="factor-pair">
+            <div
+              class="product"
+              style={{
+                gridTemplateColumns: `${shown.n}fr ${view.columns}fr`,
+                maxWidth: `${18 * (shown.n + view.columns)}px`,
+              }}
+            >
+              <figcaption>
+                {t.left} <span class="numbers">{`${view.rows} × ${shown.n}`}</span>
+              </figcaption>
               <figure>
-                <figcaption>
-                  {t.left} {`${view.rows} × ${shown.n}`}
-                </figcaption>
-                <HeatMap label={t.left} rows={view.rows} columns={shown.n} values={view.factors.left.data} />
-              </figure>
-              <figure>
-                <figcaption>
-                  {t.right} {`${shown.n} × ${view.columns}`}
-                </figcaption>
                 <HeatMap label={t.right} rows={shown.n} columns={view.columns} values={view.factors.right.data} />
+                <figcaption>
+                  {t.right} <span class="numbers">{`${shown.n} × ${view.columns}`}</span>
+                </figcaption>
               </figure>
+              <HeatMap label={t.left} rows={view.rows} columns={shown.n} values={view.factors.left.data} />
+              <HeatMap label={t.product} rows={view.rows} columns={view.columns} values={blockValues(view)} />
             </div>
           ) : (
             <p class="soft note">{t.noFactors}</p>
@@ -162,7 +167,14 @@ function Spectrum({ view, n }: { view: LensView; n: number }) {
         marginLeft: 52,
         marginBottom: 30,
         x: { domain: [0.5, Math.max(points.length, n) + 0.5], label: null, ticks: 6, tickFormat: 'd' },
-        y: { type: 'log' as const, domain: [least, 1], ticks: 4, grid: true, label: null },
+        y: {
+          type: 'log' as const,
+          domain: [least, 1],
+          ticks: [1e-16, 1e-12, 1e-8, 1e-4, 1],
+          tickFormat: (d: number) => (d === 1 ? '1' : short(d, 1).replace('1 · ', '')),
+          grid: true,
+          label: null,
+        },
         marks: [
           plot.ruleX([n + 0.5], { stroke: 'var(--negative)', strokeDasharray: '4 3' }),
           plot.ruleY([1e-12], { stroke: 'var(--soft)', strokeDasharray: '1 3' }),
@@ -180,6 +192,14 @@ function Spectrum({ view, n }: { view: LensView; n: number }) {
   );
   const t = text.value;
   return <Plot label={t.singularAlt(number(view.rank), number(view.singular.length))} draw={draw} height={150} />;
+}
+
+/** The block's numbers, row after row. */
+function blockValues({ values: { data, offset, strides }, rows, columns }: LensView): Float64Array {
+  return Float64Array.from(
+    { length: rows * columns },
+    (_, at) => data[offset + Math.floor(at / columns) * strides[0]! + (at % columns)]!,
+  );
 }
 
 /** The lower left quarter, where the second half reads what the first one wrote. */

@@ -50,15 +50,29 @@ export function MatrixPanel() {
           o(')'),
         ]}
       />
-      <div class="figure-grid matrix-grid">
+      <div class="figure-grid">
         <figure>
           <figcaption>
             <strong>{t.matrix}</strong> · {where}. {t.scale}
           </figcaption>
-          <HeatMap {...square} label={t.matrixAlt(where)} values={M.data} names={{ rows: names, columns: names }} />
-          <output class="readout" data-test="cell">
-            {cursor.value ? say(cursor.value) : t.cellHint}
-          </output>
+          <HeatMap
+            {...square}
+            label={t.matrixAlt(where)}
+            values={M.data}
+            names={{ rows: names, columns: names }}
+            below={
+              <>
+                <Bars values={delta} names={names} at={cursor.value?.[1]} label={t.delta} />
+                <figcaption>
+                  <strong>{t.delta}</strong>
+                </figcaption>
+                <Bars values={decays} names={names} at={cursor.value?.[0]} label={t.decays} largest={1} />
+                <figcaption>
+                  <strong>{t.decays}</strong>
+                </figcaption>
+              </>
+            }
+          />
           <AsTable caption={t.matrix} rows={names} columns={names} values={M.data} />
         </figure>
         <div class="factors">
@@ -68,18 +82,46 @@ export function MatrixPanel() {
           <Factor name={t.G} prose={t.GProse}>
             <HeatMap {...square} label={t.G} values={scores} />
           </Factor>
-          <Factor name={t.delta} prose="">
-            <Bars values={delta} names={names} at={cursor.value?.[1]} label={t.delta} />
-          </Factor>
-          <Factor name={t.decays} prose="">
-            <Bars values={decays} names={names} at={cursor.value?.[0]} label={t.decays} largest={1} />
-          </Factor>
           <Factor name={t.softmax} prose={t.softmaxProse}>
             <HeatMap {...square} label={t.softmax} values={softmax.data} />
           </Factor>
+          <CellReadout cell={cursor.value} say={say} />
         </div>
       </div>
     </section>
+  );
+}
+
+/** The cell that is looked at, taken apart. */
+function CellReadout({ cell, say }: { cell: Cell | undefined; say: (cell: Cell) => string }) {
+  const t = text.value;
+  if (!cell) return <p class="readout soft">{t.cellHint}</p>;
+  const { l, delta } = head.value!;
+  const { M, L, G, softmax } = factors.value!;
+  const names = read.value!.names;
+  const [j, i] = cell;
+  const at = j * l + i;
+  const rows: [string, number][] = [
+    ['L', L.data[at]!],
+    ['× C·B', G.data[at]!],
+    ['× Δ', delta[i]!],
+    ['= M', M.data[at]!],
+    ['softmax', softmax.data[at]!],
+  ];
+  return (
+    <div class="readout" data-test="cell" data-words={say(cell)}>
+      <p>{t.fromTo(names[i]!, names[j]!)}</p>
+      <table class="facts">
+        <tbody>
+          {rows.map(([name, value]) => (
+            <tr key={name} class={name === '= M' ? 'total' : undefined}>
+              <th scope="row">{name}</th>
+              <td>{short(value)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

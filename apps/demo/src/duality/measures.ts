@@ -1,7 +1,7 @@
 /**
  * Numbers that say what structure the matrix of a head has, so that a script can look for heads worth seeing instead of a person. All of them
- * are about the sizes |M_ji|, and none depends on how far back a head looks by itself: an entry is compared with entries as far below the
- * diagonal.
+ * are about the sizes |M_ji|; where entries are compared, it is with entries as far below the diagonal, so that what decays with distance alone
+ * does not count.
  */
 
 import type { Dense } from '@mamba2/core';
@@ -10,12 +10,15 @@ import type { Dense } from '@mamba2/core';
 export interface HeadMeasures {
   /** Mean distance j − i, weighted by |M_ji| with each row summing to 1: how far back the head looks. */
   readonly reach: number;
-  /** How much more weight lies on i when token i is token j once more than on other i as far away; 1 means no more. */
-  readonly copying: number;
-  /** The same for i that came right after an earlier occurrence of token j: what induction heads of transformers do. */
-  readonly induction: number;
-  /** The same for i in the same word as j, a word being cut into tokens. */
+  /** The share of all weight that the tenth of the columns with the largest means has: whether a few tokens are what is remembered. */
+  readonly focus: number;
+  /** How much more weight lies on i in the same word as j, a word being cut into tokens, than on others as far away; 1 means no more. */
   readonly words: number;
+  /**
+   * The same for i where token i is token j once more. Rows and columns are scaled to equal means first: a token that is remembered by all that
+   * come after it, its own kind among them, copies nothing.
+   */
+  readonly copying: number;
   /** How much more of the state is dropped, 1 − exp(Δ_t A), where a sentence begins than elsewhere; 1 means no more. */
   readonly reset: number;
 }
@@ -48,16 +51,17 @@ function wordNumbers(tokens: readonly string[]): number[] {
 export function measureHead(M: Dense, decays: ArrayLike<number>, { ids, tokens }: MeasuredText): HeadMeasures {
   const l = ids.length;
   const words = wordNumbers(tokens);
+  const even = evened(M.data, l);
   return {
-    reach: reachOf(M, l),
-    copying: lift(M, l, (j, i) => ids[i] === ids[j]),
-    induction: lift(M, l, (j, i) => i > 0 && ids[i - 1] === ids[j]),
-    words: lift(M, l, (j, i) => words[i] === words[j]),
+    reach: reachOf(M.data, l),
+    focus: focusOf(M.data, l),
+    words: lift(M.data, l, (j, i) => words[i] === words[j]),
+    copying: lift(even, l, (j, i) => ids[i] === ids[j]),
     reset: resetOf(decays, sentenceStarts(tokens), l),
   };
 }
 
-function reachOf({ data }: Dense, l: number): number {
+function reachOf(data: Float64Array, l: number): number {
   let sum = 0;
   for (let j = 0; j < l; j++) {
     let [weight, distance] = [0, 0];
@@ -71,6 +75,32 @@ function reachOf({ data }: Dense, l: number): number {
   return sum / l;
 }
 
+function focusOf(data: Float64Array, l: number): number {
+  const means = Array.from({ length: l }, (_, i) => {
+    let sum = 0;
+    for (let j = i; j < l; j++) sum += Math.abs(data[j * l + i]!);
+    return sum / (l - i);
+  });
+  const total = means.reduce((sum, mean) => sum + mean, 0);
+  const top = means.sort((u, v) => v - u).slice(0, Math.ceil(l / 10));
+  return total > 0 ? top.reduce((sum, mean) => sum + mean, 0) / total : 0;
+}
+
+/** The sizes below the diagonal, rows and columns divided by their means in turns until all means are about 1. */
+function evened(data: Float64Array, l: number): Float64Array {
+  const even = data.map(Math.abs);
+  for (let sweep = 0; sweep < 20; sweep++) {
+    for (let line = 0; line < l; line++) {
+      const cells = Array.from({ length: sweep % 2 === 0 ? line : l - 1 - line }, (_, k) =>
+        sweep % 2 === 0 ? line * l + k : (line + 1 + k) * l + line,
+      );
+      const mean = cells.reduce((sum, at) => sum + even[at]!, 0) / cells.length;
+      if (mean > 0) for (const at of cells) even[at]! /= mean;
+    }
+  }
+  return even;
+}
+
 /** With fewer matching pairs than this a ratio is an accident. */
 const ENOUGH_PAIRS = 6;
 
@@ -78,7 +108,7 @@ const ENOUGH_PAIRS = 6;
  * Σ |M_ji| over the pairs that match (j > i), over what pairs at the same distances have on average. Distances at which nothing matches, or
  * everything, tell nothing and are left out; 1 when too few pairs are left.
  */
-function lift({ data }: Dense, l: number, matches: (j: number, i: number) => boolean): number {
+function lift(data: Float64Array, l: number, matches: (j: number, i: number) => boolean): number {
   let [matched, expected, pairs] = [0, 0, 0];
   for (let distance = 1; distance < l; distance++) {
     let [hits, hitWeight, others, otherWeight] = [0, 0, 0, 0];

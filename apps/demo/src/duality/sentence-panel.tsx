@@ -63,7 +63,11 @@ export function SentencePanel() {
           </div>
           {shown && (
             <p class="found" aria-live="polite">
-              {t.found[shown.measure].what(short(shown.measures[shown.measure]!, 2))}
+              {t.found[shown.measure].what(
+                shown.measure === 'focus'
+                  ? percent(shown.measures['focus']!)
+                  : short(shown.measures[shown.measure]!, 2),
+              )}
             </p>
           )}
         </div>

@@ -13,7 +13,7 @@ import { text } from './text.js';
 
 /** A sentence and head that the script found. */
 export interface Example {
-  readonly measure: 'copying' | 'reset' | 'words';
+  readonly measure: 'focus' | 'reset' | 'words';
   readonly text: string;
   readonly layer: number;
   readonly head: number;

@@ -16,10 +16,10 @@ export const en = {
   emptyFix: 'Type a sentence.',
   examples: 'Or begin with a head that a script found worth seeing:',
   found: {
-    copying: {
-      name: 'It looks for the same word',
-      what: (lift: string) =>
-        `This head weighs earlier occurrences of the same token ${lift} times as much as other tokens at the same distance: see the streaks in the lower half, where the second exchange repeats the first.`,
+    focus: {
+      name: 'It remembers a few marks',
+      what: (share: string) =>
+        `A tenth of the columns holds ${share} of all the weight of this head: the colons that end a speaker’s name, and the ends of lines. Their columns run down to the end of the text; everything else passes through.`,
     },
     reset: {
       name: 'It forgets at the full stop',
@@ -55,6 +55,7 @@ export const en = {
   decays: 'exp(ΔA), how much of the state each token keeps',
   cell: (j: string, i: string, m: string, L: string, g: string, d: string) =>
     `From “${i}” to “${j}”: M = ${m} = L ${L} × C·B ${g} × Δ ${d}`,
+  fromTo: (i: string, j: string) => `From “${i}” to “${j}”`,
   cellHint: 'Point at a cell, or press an arrow key.',
   scale: 'Half the ink is a quarter of the largest number.',
 
@@ -138,6 +139,7 @@ export const en = {
     `${of} singular values on a logarithmic scale; ${rank} of them are more than rounding.`,
   left: 'left factor',
   right: 'right factor',
+  product: 'their product, the block',
   noFactors: 'There are no factors of width n.',
   holds: (rank: string, n: string) => `Rank ${rank} ≤ n = ${n}: the bound holds.`,
   breaks: (rank: string, n: string) => `Rank ${rank} > n = ${n}: no state of this size could carry the block.`,

@@ -16,10 +16,10 @@ export const zh = {
   emptyFix: '请输入一句话。',
   examples: '或者从脚本挑出的、值得一看的头开始：',
   found: {
-    copying: {
-      name: '寻找相同的词',
-      what: (lift: string) =>
-        `这个头给前面出现过的同一词元的权重，是同等距离上其他词元的 ${lift} 倍：看下半部分的斜纹，第二轮对话在重复第一轮。`,
+    focus: {
+      name: '只记住几个记号',
+      what: (share: string) =>
+        `这个头的全部权重有 ${share} 集中在十分之一的列上：说话人名字后面的冒号，还有行尾。它们的列一直延伸到文末，其余的都只是路过。`,
     },
     reset: {
       name: '遇到句号就忘',
@@ -54,6 +54,7 @@ export const zh = {
   decays: 'exp(ΔA)，每个词元让状态保留多少',
   cell: (j: string, i: string, m: string, L: string, g: string, d: string) =>
     `从「${i}」到「${j}」：M = ${m} = L ${L} × C·B ${g} × Δ ${d}`,
+  fromTo: (i: string, j: string) => `从「${i}」到「${j}」`,
   cellHint: '把指针移到格子上，或按方向键。',
   scale: '颜色深度的一半代表最大值的四分之一。',
 
@@ -126,6 +127,7 @@ export const zh = {
   singularAlt: (rank: string, of: string) => `对数坐标下的 ${of} 个奇异值，其中 ${rank} 个超出舍入误差。`,
   left: '左因子',
   right: '右因子',
+  product: '它们的乘积，就是这个块',
   noFactors: '没有宽度为 n 的因子。',
   holds: (rank: string, n: string) => `秩 ${rank} ≤ n = ${n}：界成立。`,
   breaks: (rank: string, n: string) => `秩 ${rank} > n = ${n}：这么大的状态装不下这个块。`,

@@ -28,6 +28,8 @@ export interface HeatMapProps {
   onDrag?: (from: Cell, to: Cell) => void;
   /** Takes the arrow keys instead of the cursor, where it returns true. */
   onArrow?: (rows: number, columns: number, event: KeyboardEvent) => boolean;
+  /** Shown under the cells, as wide as they are: numbers of the columns. */
+  below?: ComponentChildren;
   /** Drawn over the cells, in units of cells: SVG. */
   children?: ComponentChildren;
 }
@@ -113,6 +115,7 @@ export function HeatMap(props: HeatMapProps) {
           {children}
         </svg>
       </div>
+      {props.below && <div class="below">{props.below}</div>}
       {interactive && (
         <span class="visually-hidden" id={help} aria-live="polite">
           {at && describe?.(at)}

@@ -6,15 +6,15 @@ type Part = ComponentChild;
 
 /** A name: italic when it is one letter. */
 export const v = (name: string): VNode => <mi>{name}</mi>;
-/** An operator. */
-export const o = (sign: string): VNode => <mo>{sign}</mo>;
+/** An operator; brackets keep the size of the line. */
+export const o = (sign: string): VNode => <mo stretchy="false">{sign}</mo>;
 /** A number. */
 export const k = (digits: string | number): VNode => <mn>{digits}</mn>;
-/** A name with an index below: `sub('M', 'ji')`. */
+/** A name with an index below, each letter of which is one: `sub('M', 'ji')`. */
 export const sub = (base: Part, index: Part): VNode => (
   <msub>
     {typeof base === 'string' ? <mi>{base}</mi> : <mrow>{base}</mrow>}
-    {typeof index === 'string' ? <mi>{index}</mi> : <mrow>{index}</mrow>}
+    {typeof index === 'string' ? <mrow>{Array.from(index, v)}</mrow> : <mrow>{index}</mrow>}
   </msub>
 );
 export const sup = (base: Part, power: Part): VNode => (
