@@ -4,10 +4,13 @@ import type { ComponentChild, VNode } from 'preact';
 
 type Part = ComponentChild;
 
+/** MathML wants the word; a boolean attribute that is false would be left out. */
+const asTheyAre: object = { stretchy: 'false' };
+
 /** A name: italic when it is one letter. */
 export const v = (name: string): VNode => <mi>{name}</mi>;
 /** An operator; brackets keep the size of the line. */
-export const o = (sign: string): VNode => <mo stretchy="false">{sign}</mo>;
+export const o = (sign: string): VNode => <mo {...asTheyAre}>{sign}</mo>;
 /** A number. */
 export const k = (digits: string | number): VNode => <mn>{digits}</mn>;
 /** A name with an index below, each letter of which is one: `sub('M', 'ji')`. */
