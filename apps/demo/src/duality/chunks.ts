@@ -1,6 +1,7 @@
 /** The chunk slider: one product at every chunk length from the recurrence (q = 1) to attention (q = l). */
 
 import { type ChunkEvent, type Costs, costs, ssdChunked, ssdQuadratic, ssdRecurrent } from '@mamba2/core';
+import { median } from '../figures/median.js';
 import { asProblem, type Head } from './head.js';
 
 /** What the chunked form did at one stop of the slider. */
@@ -75,11 +76,4 @@ function timed(run: () => void, repeats: number): number {
   const began = performance.now();
   for (let i = 0; i < repeats; i++) run();
   return (performance.now() - began) / repeats;
-}
-
-/** The middle value; of an even number the mean of the two. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((u, v) => u - v);
-  const middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
 }

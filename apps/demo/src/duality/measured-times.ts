@@ -11,29 +11,31 @@ export const timing = signal(false);
 export const timingFailure = signal<Failure | undefined>(undefined);
 
 let worker: Worker | undefined;
-let newest = 0;
+let asked: TimesAsked | undefined;
 
 /** Measures all stops for a head; what was being measured for another is dropped. */
 export function measureStops(head: Head, stops: readonly number[]): void {
   if (timing.value) stop();
-  worker ??= new Worker(new URL('./times-worker.ts', import.meta.url), { type: 'module', name: 'times' });
-  const id = ++newest;
   timing.value = true;
   timingFailure.value = undefined;
-  worker.onmessage = ({ data }: MessageEvent<TimesAnswered>) => {
-    if (data.id !== newest) return;
-    times.value = { head, stops, measured: data.times };
+  worker ??= start();
+  asked = { id: (asked?.id ?? 0) + 1, head, stops };
+  worker.postMessage(asked, { transfer: [] });
+}
+
+function start(): Worker {
+  const started = new Worker(new URL('./times-worker.ts', import.meta.url), { type: 'module', name: 'times' });
+  started.addEventListener('message', ({ data }: MessageEvent<TimesAnswered>) => {
+    if (data.id !== asked?.id) return;
+    times.value = { head: asked.head, stops: asked.stops, measured: data.times };
     timing.value = false;
-  };
-  worker.onerror = (event) => {
-    timingFailure.value = {
-      name: 'WorkerError',
-      message: event.message || 'the code that measures could not be fetched',
-    };
+  });
+  started.addEventListener('error', (event) => {
+    const message = event.message || 'the code that measures could not be fetched';
+    timingFailure.value = { name: 'WorkerError', message };
     stop();
-  };
-  const asked: TimesAsked = { id, head, stops };
-  worker.postMessage(asked);
+  });
+  return started;
 }
 
 function stop(): void {

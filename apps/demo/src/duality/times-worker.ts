@@ -17,5 +17,5 @@ export interface TimesAnswered {
 
 globalThis.addEventListener('message', ({ data }: MessageEvent<TimesAsked>) => {
   const answer: TimesAnswered = { id: data.id, times: timeStops(data.head, data.stops) };
-  globalThis.postMessage(answer);
+  globalThis.postMessage(answer, { transfer: [] });
 });

@@ -32,11 +32,14 @@ export function NumberField({
   value,
   onChange,
   min,
+  optional = false,
 }: {
   label: string;
   value: number;
   onChange: (value: number) => void;
   min?: number;
+  /** Whether it may be left empty. */
+  optional?: boolean;
 }) {
   return (
     <input
@@ -45,7 +48,7 @@ export function NumberField({
       min={min}
       inputMode="decimal"
       aria-label={label}
-      aria-invalid={!Number.isFinite(value)}
+      aria-invalid={!optional && !Number.isFinite(value)}
       value={Number.isFinite(value) ? value : undefined}
       onInput={(event) => onChange(event.currentTarget.valueAsNumber)}
     />

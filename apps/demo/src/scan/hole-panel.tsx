@@ -49,6 +49,7 @@ export function HolePanel() {
             {t.tryOne}{' '}
             <NumberField
               label={t.tryOne}
+              optional
               value={typeof filled.value === 'number' ? filled.value : NaN}
               onChange={(value) => (filled.value = Number.isFinite(value) ? value : undefined)}
             />

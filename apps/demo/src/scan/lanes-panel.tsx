@@ -71,19 +71,19 @@ export function LanesPanel() {
         <>
           <div class="player actions">
             <button type="button" aria-label={t.first} disabled={at === 0} onClick={() => go(0)}>
-              ⏮
+              «
             </button>
             <button type="button" aria-label={t.back} disabled={at === 0} onClick={() => go(at - 1)}>
-              ◀
+              ‹
             </button>
             <button type="button" class="primary" onClick={play}>
               {playing.value ? t.pause : t.play}
             </button>
             <button type="button" aria-label={t.forward} disabled={at === steps} onClick={() => go(at + 1)}>
-              ▶
+              ›
             </button>
             <button type="button" aria-label={t.last} disabled={at === steps} onClick={() => go(steps)}>
-              ⏭
+              »
             </button>
             <Slider
               label={t.step}
