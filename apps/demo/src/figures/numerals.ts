@@ -7,7 +7,7 @@ export function short(value: number, digits = 3): string {
   const size = Math.abs(value);
   if (value === 0 || !Number.isFinite(value)) return String(value === 0 ? 0 : value);
   if (size < 1e-3 || size >= 1e7) {
-    const [mantissa = '', exponent = '0'] = value.toExponential(Math.max(0, digits - 2)).split('e');
+    const [mantissa = '', exponent = '0'] = value.toExponential(Math.max(0, digits - 1)).split('e');
     const power = String(Math.abs(Number(exponent))).replace(/\d/g, (d) => superscripts[Number(d)]!);
     return `${mantissa.replace('-', '−')} · 10${Number(exponent) < 0 ? '⁻' : ''}${power}`;
   }
