@@ -23,7 +23,8 @@ describe('the built site', () => {
     const all = [...pages.keys()].join('\n');
     for (const name of ['core', 'scan', 'tokenizer', 'ssd-cpu', 'ssd-gpu', 'model'])
       expect(all).toContain(`_mamba2_${name}.html`);
-    for (const name of ['duality', 'scans', 'states']) expect(all.toLowerCase()).toContain(name);
+    for (const name of ['duality', 'scans', 'states', 'running', 'kernels', 'benchmarks'])
+      expect(all.toLowerCase()).toContain(name);
   });
 
   it('has no link that leads nowhere', () => {
