@@ -19,7 +19,15 @@ const SPINS: i32 = 20000;
 let step: u32 = 0;
 
 /** `units` of work, at least `grain` of them at a time, shared with the other threads; returns once all are done. */
-export function shareOut(operation: u32, at: usize, part: u32, units: u32, grain: u32, thread: u32, threads: u32): void {
+export function shareOut(
+  operation: u32,
+  at: usize,
+  part: u32,
+  units: u32,
+  grain: u32,
+  thread: u32,
+  threads: u32,
+): void {
   if (units == 0) return;
   if (threads == 1) return perform(operation, at, part, 0, units, thread);
   for (;;) {

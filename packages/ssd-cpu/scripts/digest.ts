@@ -8,6 +8,7 @@ const root = new URL('..', import.meta.url).pathname;
 export function digest(): string {
   const hash = createHash('sha256');
   const files = ['scripts/build-kernels.ts', 'src/commands/layout.ts', 'src/device/worker.ts', 'src/device/tasks.ts'];
+  files.push('src/device/addresses.ts', 'src/device/linear-memory.ts');
   files.push('../scan/src/threads/serve.ts', '../scan/src/threads/lane.ts');
   for (const name of readdirSync(join(root, 'assembly')).sort())
     if (name !== 'commands.ts') files.push(`assembly/${name}`);

@@ -19,9 +19,9 @@ export interface WasmOptions {
 const MOST_THREADS = 8;
 
 /**
- * A backend in WebAssembly SIMD. It computes in workers over shared memory, so that the calling thread never waits: operations are checked
- * and queued, `read` resolves when their results are there. Where a page is not cross-origin isolated there is no shared memory: then one
- * thread, the calling one, computes, and `describe()` says so.
+ * A backend in WebAssembly SIMD. It computes in workers, so that the calling thread never waits: operations are checked and queued, `read`
+ * resolves when their results are there. Workers share memory; where there is no shared memory, as in a page that is not cross-origin
+ * isolated, there is one worker with memory of its own; and where no worker is allowed the calling thread computes. `describe()` says which.
  * @throws ArgumentError for bad options, UnsupportedError where the engine lacks what was asked for, DeviceError when workers don't start
  * @example
  * ```ts

@@ -1,8 +1,10 @@
 import type { Worker } from 'node:worker_threads';
-import { type Backend, DeviceError, stored, UnsupportedError } from '@mamba2/core';
-import { describe, expect, it } from 'vitest';
+import { type Backend, DeviceError, UnsupportedError } from '@mamba2/core';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { hasRelaxedSimd } from '../src/device/module.js';
+import { PoolDevice } from '../src/device/pool-device.js';
 import { wasm } from '../src/index.js';
+import { failureTests } from './support/failures.js';
 
 /** A backend and the workers it started. */
 async function withWorkers(threads: number): Promise<{ backend: Backend; workers: Worker[] }> {
@@ -14,51 +16,23 @@ async function withWorkers(threads: number): Promise<{ backend: Backend; workers
   return { backend, workers };
 }
 
-/** Work for about a second: products of 1024 × 1024. */
-function launchWork(backend: Backend): Promise<unknown> {
-  const weight = backend.weight(stored(new Float32Array(2 ** 20), [1024, 1024]));
-  let x = backend.upload(new Float32Array(2 ** 20), [1024, 1024]);
-  const y = backend.scope(() => {
-    for (let i = 0; i < 20; i++) x = backend.linear(x, weight);
-    return x;
+failureTests([1, 2, 3], withWorkers);
+
+describe('without shared memory', () => {
+  afterEach(() => void vi.unstubAllGlobals());
+
+  failureTests([1], (threads) => {
+    vi.stubGlobal('crossOriginIsolated', false);
+    return withWorkers(threads);
   });
-  return backend.read(y);
-}
 
-describe('a worker that dies', () => {
-  it.each([1, 2, 3])(
-    'of %i, mid-run: what is awaited is a DeviceError, and so is everything after it',
-    async (threads) => {
-      const { backend, workers } = await withWorkers(threads);
-      expect(workers).toHaveLength(threads);
-      const result = launchWork(backend);
-      const checked = expect(result).rejects.toThrow(DeviceError);
-      await new Promise((resolve) => setImmediate(resolve));
-      await workers.at(-1)!.terminate();
-      await checked;
-      expect(() => backend.upload([1])).toThrow(DeviceError);
-      expect(() => backend.scope(() => 0)).toThrow(DeviceError);
-      backend.dispose();
-    },
-  );
-
-  it('while it has nothing to do is noticed by the next call that waits', async () => {
-    const { backend, workers } = await withWorkers(2);
-    const t = backend.upload([1, 2]);
-    await backend.read(t);
-    await workers[0]!.terminate();
-    await expect(backend.read(t)).rejects.toThrow(DeviceError);
-    backend.dispose();
-  });
-});
-
-describe('dispose', () => {
-  it('ends what is under way, with a DeviceError for whoever waits', async () => {
-    const { backend } = await withWorkers(2);
-    const checked = expect(launchWork(backend)).rejects.toThrow(DeviceError);
-    await new Promise((resolve) => setImmediate(resolve));
-    backend.dispose();
-    await checked;
+  it('a worker whose platform gives no more memory is a DeviceError for whoever waits', async () => {
+    vi.stubGlobal('crossOriginIsolated', false);
+    const device = await PoolDevice.start({ threads: 1, relaxed: false });
+    device.grow(5 * 2 ** 30);
+    await expect(device.fetch(0, 4)).rejects.toThrow(DeviceError);
+    expect(device.failure?.message).toMatch(/WebAssembly\.Memory\.grow/);
+    device.dispose();
   });
 });
 

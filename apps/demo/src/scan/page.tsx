@@ -1,20 +1,6 @@
-import '../figures/figures.css';
-import { HolePanel } from './hole-panel.jsx';
-import { LanesPanel } from './lanes-panel.jsx';
-import './page.css';
-import { text } from './text.js';
-import { TreePanel } from './tree-panel.jsx';
+import { text } from '../shell/text.js';
 
-/** The page at `#/scan`: parallel scans as they run, on numbers one can edit. */
+/** The page at `#/scan`. */
 export function Page() {
-  const t = text.value;
-  return (
-    <>
-      <h1>{t.title}</h1>
-      <p class="lead">{t.lead}</p>
-      <LanesPanel />
-      <HolePanel />
-      <TreePanel />
-    </>
-  );
+  return <h1>{text.value.pages.scan}</h1>;
 }

@@ -43,12 +43,13 @@ export function MemoryPanel() {
     }
   };
 
+  if (!info) return null;
   const two = branches.value.length > 1;
-  const idle = info !== undefined && !busy.value;
+  const idle = !busy.value;
   return (
     <section class="panel memory" aria-labelledby="memory">
       <h2 id="memory">{t.memory}</h2>
-      <p>{info ? t.memoryLead(info.stateBytes) : '\u00a0'}</p>
+      <p>{t.memoryLead(info.stateBytes)}</p>
       <div class={two ? 'pictures two' : 'pictures'}>
         {branches.value.map((branch, i) => (
           <Picture key={i} branch={branch} name={two ? (i === 0 ? t.branch.a : t.branch.b) : undefined} />
@@ -110,7 +111,6 @@ function Picture({ branch, name }: { branch: Branch; name: string | undefined })
   const settled = branch.settled.value;
   const shown = theme.value;
   useEffect(() => {
-    if (!model.value) return;
     let stale = false;
     void (async () => {
       const all = await client.ask('state', { story: await branch.story() }).catch(() => undefined);

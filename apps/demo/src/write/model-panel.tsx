@@ -27,19 +27,14 @@ export function ModelPanel() {
   return (
     <section class="panel model" aria-labelledby="model" aria-busy={loading.value !== undefined}>
       <h2 id="model">{t.model}</h2>
-      <div class="which">
-        {loading.value ? (
-          <LoadProgress loading={loading.value} />
-        ) : (
-          info && (
-            <p>
-              <strong class="name">{info.name}</strong>
-              <br />
-              <span class="soft numbers">{t.parameters(info.parameters)}</span>
-            </p>
-          )
-        )}
-      </div>
+      {info && (
+        <p>
+          <strong class="name">{info.name}</strong>
+          <br />
+          <span class="soft numbers">{t.parameters(info.parameters)}</span>
+        </p>
+      )}
+      {loading.value && <LoadProgress loading={loading.value} />}
       {cancelled.value && (
         <p class="soft" role="status">
           {t.cancelled}
@@ -96,7 +91,12 @@ export function ModelPanel() {
           </select>
         </label>
       </div>
-      <KernelTable />
+      {noWebGpu.value && (
+        <p class="soft note" role="status">
+          {noWebGpu.value === 'none' ? t.noWebGpu : t.fellBack}
+        </p>
+      )}
+      {info && <KernelTable />}
       <ModelPicker busy={busy} onChoose={(source) => void change({ source })} />
     </section>
   );

@@ -15,6 +15,7 @@ import { AbortedRun, abortRun, controlBytes, laneOf } from './lane.js';
 /** A pool of one lane, the calling thread, for where there can be no workers. */
 export class CallerPool<T extends Tasks> implements WorkerPool<T> {
   readonly threads = 1;
+  readonly memory = 'caller';
   readonly #tasks: T;
   readonly #why: string;
   #failure: DeviceError | undefined;
@@ -22,6 +23,10 @@ export class CallerPool<T extends Tasks> implements WorkerPool<T> {
   constructor(tasks: T, why: string) {
     this.#tasks = tasks;
     this.#why = why;
+  }
+
+  get failure(): DeviceError | undefined {
+    return this.#failure;
   }
 
   describe(): PoolDescription {

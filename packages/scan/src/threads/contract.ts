@@ -33,6 +33,8 @@ export interface RunOptions {
   lanes?: number | undefined;
   /** Rejects at once with the signal's reason; the lanes leave at their next `barrier` or `check`, before a later run begins. */
   signal?: AbortSignal | undefined;
+  /** Buffers in the arguments that are handed over instead of copied; for runs of one lane. */
+  transfer?: readonly ArrayBuffer[] | undefined;
 }
 
 /**
@@ -44,7 +46,10 @@ export interface RunOptions {
 export interface WorkerPool<T extends Tasks> {
   /** How many lanes a run has at most; 1 without workers. */
   readonly threads: number;
-  /** What it runs on, and why not on more. */
+  /** Whose memory tasks work on: that which the caller shares with them, the one worker's own, or the caller's, whose thread they run on. */
+  readonly memory: 'shared' | 'own' | 'caller';
+  /** Why the pool takes no more runs, once a worker died or it was stopped. */
+  readonly failure: DeviceError | undefined;
   describe(): PoolDescription;
   /** Zeroed memory that every lane sees. @throws ArgumentError for a size that is none; DeviceError when there is not so much */
   allocate(bytes: number): ArrayBuffer | SharedArrayBuffer;
@@ -66,7 +71,7 @@ export interface WorkerPool<T extends Tasks> {
 
 /** How many lanes a run gets. @throws ArgumentError for an unknown task or option, or more lanes than threads */
 export function expectRun(tasks: Tasks, threads: number, task: string, options: RunOptions): number {
-  refuseUnknown('run', options, ['lanes', 'signal']);
+  refuseUnknown('run', options, ['lanes', 'signal', 'transfer']);
   if (!Object.hasOwn(tasks, task)) {
     throw new ArgumentError('run: no such task', { given: task, expected: Object.keys(tasks).join(', ') });
   }

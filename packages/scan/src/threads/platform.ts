@@ -6,7 +6,7 @@ import type { Reply, RunMessage } from './serve.js';
 
 /** A running worker. */
 export interface Thread {
-  post(message: RunMessage): void;
+  post(message: RunMessage, transfer: readonly ArrayBuffer[]): void;
   /** While held, the worker keeps its process alive. */
   hold(busy: boolean): void;
   stop(): void;
@@ -21,23 +21,50 @@ export interface ThreadEvents {
 /** Starts a worker from the text of its script. May throw where workers are forbidden. */
 export type StartThread = (source: string, events: ThreadEvents) => Thread;
 
-/** How to start threads here, or why there can be none. */
-export type Platform = { readonly name: string; readonly start: StartThread } | { readonly missing: string };
+/** A way to start threads. */
+export interface Way {
+  readonly name: string;
+  /** Whether threads share memory with this one. If not, there is no use in more than one. */
+  readonly shared: boolean;
+  /** Why this way and no better one. */
+  readonly why: string;
+  readonly start: StartThread;
+}
 
-/** Looks at where it runs, when asked: nothing here happens at import. */
-export function platform(): Platform {
-  if (typeof SharedArrayBuffer !== 'function' || globalThis.crossOriginIsolated === false) {
-    return {
-      missing:
-        'SharedArrayBuffer is not allowed here; a page gets it by being cross-origin isolated ' +
-        '(headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)',
-    };
-  }
+/** The ways to start threads here, best first, and why there is no other. */
+export interface Platform {
+  readonly ways: readonly Way[];
+  readonly missing: string;
+}
+
+const notIsolated =
+  'SharedArrayBuffer is not allowed here; a page gets it by being cross-origin isolated ' +
+  '(headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)';
+
+/**
+ * Looks at where it runs, when asked: nothing here happens at import.
+ * @param sharing whether threads that share no memory are of no use
+ */
+export function platform(sharing: boolean): Platform {
+  const shares = typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated !== false;
   // getBuiltinModule is an import that bundlers for the browser don't trip over.
   const node = globalThis.process?.getBuiltinModule?.('node:worker_threads');
-  if (node) return { name: 'worker threads', start: (source, events) => startNode(node.Worker, source, events) };
-  if (typeof Worker === 'function') return { name: 'Web Workers', start: startWeb };
-  return { missing: 'there are no worker threads and no Workers here' };
+  const missing = shares ? 'there are no worker threads and no Workers here' : notIsolated;
+  const why = (name: string) => (shares ? `shared memory and ${name} are available` : notIsolated);
+  if (node) {
+    const way = { name: 'worker threads', shared: shares, why: why('worker threads') };
+    const start: StartThread = (source, events) => startNode(node.Worker, source, events);
+    return { ways: shares || !sharing ? [{ ...way, start }] : [], missing };
+  }
+  if (typeof Worker !== 'function') return { ways: [], missing };
+  const ways: Way[] = [];
+  if (shares) ways.push({ name: 'Web Workers', shared: true, why: why('Web Workers'), start: startFromBlob });
+  if (!sharing) {
+    if (!shares) ways.push({ name: 'a Web Worker', shared: false, why: notIsolated, start: startFromBlob });
+    // Of an origin of its own, which shares no memory with any other.
+    ways.push({ name: 'a Web Worker', shared: false, why: noBlobs, start: startFromData });
+  }
+  return { ways, missing };
 }
 
 /** How many threads the machine runs at once, as far as it tells. */
@@ -59,7 +86,7 @@ function startNode(Constructor: typeof NodeWorker, source: string, events: Threa
   worker.on('error', (error: unknown) => end(error instanceof Error ? error.message : String(error)));
   worker.on('exit', (code) => end(`it exited with code ${code}`));
   return {
-    post: (message) => worker.postMessage(message, []),
+    post: (message, transfer) => worker.postMessage(message, [...transfer]),
     hold: (busy) => (busy ? worker.ref() : worker.unref()),
     stop() {
       ended = true;
@@ -68,10 +95,22 @@ function startNode(Constructor: typeof NodeWorker, source: string, events: Threa
   };
 }
 
-function startWeb(source: string, events: ThreadEvents): Thread {
+const noBlobs = 'the page does not allow workers made from blobs (content security policy: worker-src blob:)';
+
+const startFromBlob: StartThread = (source, events) => {
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
-  const name = `mamba2-${crypto.randomUUID()}`;
-  const worker = new Worker(url, { name });
+  return startWeb(url, events, {
+    lock: `mamba2-${Math.random()}-${Math.random()}`,
+    forget: () => URL.revokeObjectURL(url),
+  });
+};
+
+/** Where a page's policy allows `worker-src data:` only. No event tells when such a worker dies. */
+const startFromData: StartThread = (source, events) =>
+  startWeb(`data:text/javascript,${encodeURIComponent(source)}`, events, { forget: () => {} });
+
+function startWeb(url: string, events: ThreadEvents, { lock, forget }: { lock?: string; forget: () => void }): Thread {
+  const worker = new Worker(url, { name: lock ?? '' });
   const over = new AbortController();
   const end = (why: string, barred = false): void => {
     if (over.signal.aborted) return;
@@ -80,9 +119,9 @@ function startWeb(source: string, events: ThreadEvents): Thread {
   };
   worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
     if (data.kind === 'ready') {
-      URL.revokeObjectURL(url);
-      // The worker holds the lock of its name for as long as it lives; no event tells that it died.
-      navigator.locks?.request(name, { signal: over.signal }, () => end('it was closed')).catch(() => {});
+      forget();
+      // The worker holds the lock of its name for as long as it lives; no event tells that it died. Insecure pages have no locks.
+      if (lock) navigator.locks?.request(lock, { signal: over.signal }, () => end('it was closed')).catch(() => {});
     }
     events.reply(data);
   });
@@ -91,10 +130,10 @@ function startWeb(source: string, events: ThreadEvents): Thread {
     event.preventDefault();
     // Where workers are forbidden (a content security policy without `worker-src blob:`) the event says nothing.
     if (event.message) end(event.message);
-    else end('the page does not allow workers made from blobs (content security policy: worker-src blob:)', true);
+    else end(noBlobs, true);
   });
   return {
-    post: (message) => worker.postMessage(message, []),
+    post: (message, transfer) => worker.postMessage(message, [...transfer]),
     hold: () => {},
     stop() {
       over.abort();

@@ -25,7 +25,7 @@ interface Port {
   addEventListener(type: 'message', listener: (event: { data: RunMessage }) => void): void;
   /** Node's has to be started. */
   start?(): void;
-  postMessage(reply: Reply): void;
+  postMessage(reply: Reply, transfer: ArrayBuffer[]): void;
 }
 
 /**
@@ -49,10 +49,11 @@ export function serve(tasks: Tasks): void {
   };
   const send = (reply: Reply): void => {
     try {
-      port.postMessage(reply);
+      // A buffer that a task returns is no longer its own.
+      port.postMessage(reply, reply.kind === 'done' && reply.value instanceof ArrayBuffer ? [reply.value] : []);
     } catch (error) {
       // A value that can't be cloned.
-      if (reply.kind !== 'ready') port.postMessage({ kind: 'failed', id: reply.id, error: String(error) });
+      if (reply.kind !== 'ready') port.postMessage({ kind: 'failed', id: reply.id, error: String(error) }, []);
     }
   };
 

@@ -12,7 +12,7 @@ import {
   stoppedPool,
 } from './contract.js';
 import { abortRun, controlBytes } from './lane.js';
-import type { StartThread, Thread } from './platform.js';
+import type { StartThread, Thread, Way } from './platform.js';
 import type { Reply } from './serve.js';
 
 /** A run under way. */
@@ -32,16 +32,18 @@ interface Run {
 export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
   readonly threads: number;
   readonly #set: TaskSet<T>;
-  readonly #runsOn: string;
+  readonly memory: 'shared' | 'own';
+  readonly #way: Way;
   readonly #workers: Thread[] = [];
   readonly #runs = new Map<number, Run>();
   #nextId = 0;
   #failure: DeviceError | undefined;
 
-  constructor(set: TaskSet<T>, threads: number, runsOn: string) {
+  constructor(set: TaskSet<T>, threads: number, way: Way) {
     this.#set = set;
     this.threads = threads;
-    this.#runsOn = runsOn;
+    this.memory = way.shared ? 'shared' : 'own';
+    this.#way = way;
   }
 
   /** Resolves once every worker is ready, or to the reason why this place allows none. @throws DeviceError when the tasks' text fails */
@@ -75,17 +77,20 @@ export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
     return barred;
   }
 
-  describe(): PoolDescription {
-    const why = `shared memory and ${this.#runsOn} are available`;
-    return { threads: this.threads, runsOn: this.#runsOn, why };
+  get failure(): DeviceError | undefined {
+    return this.#failure;
   }
 
-  allocate(bytes: number): SharedArrayBuffer {
-    return allocateFrom(SharedArrayBuffer, bytes);
+  describe(): PoolDescription {
+    return { threads: this.threads, runsOn: this.#way.name, why: this.#way.why };
+  }
+
+  allocate(bytes: number): ArrayBuffer | SharedArrayBuffer {
+    return this.#way.shared ? allocateFrom(SharedArrayBuffer, bytes) : allocateFrom(ArrayBuffer, bytes);
   }
 
   sees(buffer: ArrayBufferLike): boolean {
-    return buffer instanceof SharedArrayBuffer;
+    return this.#way.shared && buffer instanceof SharedArrayBuffer;
   }
 
   async run<K extends keyof T & string>(
@@ -95,7 +100,7 @@ export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
   ): Promise<Awaited<ReturnType<T[K]>>[]> {
     const lanes = expectRun(this.#set.tasks, this.threads, task, options);
     if (this.#failure) throw this.#failure;
-    const { signal } = options;
+    const { signal, transfer = [] } = options;
     signal?.throwIfAborted();
     const control = new Int32Array(this.allocate(controlBytes));
     const values = await new Promise<unknown[]>((resolve, reject) => {
@@ -118,7 +123,7 @@ export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
       this.#hold(true);
       try {
         for (let index = 0; index < lanes; index++) {
-          this.#workers[index]!.post({ id, task, args, index, count: lanes, control });
+          this.#workers[index]!.post({ id, task, args, index, count: lanes, control }, transfer);
         }
       } catch (cause) {
         // What can't be cloned for the first lane can't for any: none of them has begun.

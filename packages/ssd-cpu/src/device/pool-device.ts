@@ -1,8 +1,8 @@
 import { DeviceError, Mamba2Error } from '@mamba2/core';
 import { type PoolDescription, type WorkerPool, workerPool } from '@mamba2/scan';
 import { workerScript } from '../generated/kernels.js';
-import { ADDRESS_LIMIT, FIRST_FREE, PAGE } from './addresses.js';
 import type { Device } from './device.js';
+import { grow, makeMemory } from './linear-memory.js';
 import { compileKernels } from './module.js';
 import * as tasks from './tasks.js';
 
@@ -10,46 +10,58 @@ type KernelTasks = typeof tasks;
 
 let devices = 0;
 
+/** What a device starts from. */
+interface Started {
+  readonly pool: WorkerPool<KernelTasks>;
+  readonly device: number;
+  /** The memory, if this thread sees it. */
+  readonly memory: WebAssembly.Memory | undefined;
+  readonly limit: number;
+}
+
 /**
- * Lists run on a pool of workers over shared memory, each worker its share of every command; where the platform has no shared memory, on the
- * calling thread. What is submitted in one turn of the event loop goes to the workers as one message.
+ * Lists run on a pool of workers over shared memory, each worker its share of every command; where the platform has no shared memory, on one
+ * worker, to which bytes are sent; and where it allows no workers, on the calling thread. What is submitted in one turn of the event loop
+ * goes to the workers as one message.
  */
 export class PoolDevice implements Device {
-  readonly #pool: WorkerPool<KernelTasks>;
-  readonly #memory: WebAssembly.Memory;
-  readonly #device: number;
   readonly limit: number;
+  readonly #pool: WorkerPool<KernelTasks>;
+  readonly #device: number;
+  readonly #memory: WebAssembly.Memory | undefined;
+  /** Of memory that only the worker sees: how far it is to reach, how far it was told to, and what is to be put there. */
+  #end = 0;
+  #grown = 0;
+  #writes: { address: number; bytes: ArrayBuffer }[] = [];
   #pending: number[] = [];
+  #queued = false;
   #submitted = 0;
   #completed = 0;
   /** What was sent last; lists are done in order. */
   #last: Promise<void> = Promise.resolve();
   #failure: DeviceError | undefined;
 
-  private constructor(
-    pool: WorkerPool<KernelTasks>,
-    { memory, limit }: { memory: WebAssembly.Memory; limit: number },
-    device: number,
-  ) {
+  private constructor({ pool, device, memory, limit }: Started) {
     this.#pool = pool;
+    this.#device = device;
     this.#memory = memory;
     this.limit = limit;
-    this.#device = device;
   }
 
   /** @throws DeviceError when the workers or the kernels don't start */
   static async start(options: { threads: number | undefined; relaxed: boolean }): Promise<PoolDevice> {
-    const pool = await workerPool({ threads: options.threads, tasks: { source: workerScript, tasks } });
+    const set = { source: workerScript, tasks };
+    const pool = await workerPool({ threads: options.threads, sharing: false, tasks: set });
     try {
-      const shared = !pool.sees(new ArrayBuffer(0));
-      const made = makeMemory(shared);
+      const shared = pool.memory === 'shared';
+      const made = pool.memory === 'own' ? undefined : makeMemory(shared);
       const module = await compileKernels({ relaxed: options.relaxed, shared });
       const device = devices++;
-      await pool.run('start', { device, module, memory: made.memory });
-      return new PoolDevice(pool, made, device);
+      const [limit] = await pool.run('start', { device, module, ...(made && { memory: made.memory }) });
+      return new PoolDevice({ pool, device, memory: made?.memory, limit: made?.limit ?? limit! });
     } catch (error) {
       pool.stop();
-      throw error instanceof Mamba2Error ? error : new DeviceError('the kernels did not start', { cause: error });
+      throw error instanceof Mamba2Error ? error : notStarted(error);
     }
   }
 
@@ -58,7 +70,7 @@ export class PoolDevice implements Device {
   }
 
   get asynchronous(): boolean {
-    return !this.#pool.sees(new ArrayBuffer(0));
+    return this.#pool.memory !== 'caller';
   }
 
   get submitted(): number {
@@ -70,7 +82,7 @@ export class PoolDevice implements Device {
   }
 
   get failure(): DeviceError | undefined {
-    return this.#failure;
+    return this.#failure ?? this.#pool.failure;
   }
 
   describe(): PoolDescription {
@@ -78,33 +90,59 @@ export class PoolDevice implements Device {
   }
 
   grow(end: number): void {
-    const missing = Math.ceil((end - this.#memory.buffer.byteLength) / PAGE);
-    if (missing > 0) this.#memory.grow(missing);
+    if (this.#memory) grow(this.#memory, end);
+    else if (end > this.#end) {
+      this.#end = end;
+      this.#queue();
+    }
   }
 
   write(address: number, bytes: Uint8Array): void {
-    new Uint8Array(this.#memory.buffer, address, bytes.length).set(bytes);
+    if (this.#memory) new Uint8Array(this.#memory.buffer, address, bytes.length).set(bytes);
+    else {
+      this.#writes.push({ address, bytes: bytes.slice().buffer });
+      this.#queue();
+    }
   }
 
   submit(address: number, words: number): void {
-    if (this.#pending.length === 0) queueMicrotask(() => this.#send());
     this.#pending.push(address, words);
     this.#submitted++;
+    this.#queue();
+  }
+
+  /** Sends what has gathered at the end of this turn. */
+  #queue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    queueMicrotask(() => this.#send());
   }
 
   #send(): void {
-    if (this.#pending.length === 0 || this.#failure) return;
+    this.#queued = false;
+    if (this.failure) return;
+    const device = this.#device;
+    if (this.#writes.length > 0 || this.#end > this.#grown) this.#place();
+    if (this.#pending.length === 0) return;
     const lists = this.#pending;
     this.#pending = [];
     const done = this.#submitted;
-    this.#last = this.#pool.run('perform', { device: this.#device, lists }).then(
-      () => {
-        this.#completed = done;
-      },
-      (error: unknown) => {
-        throw this.#fail(error);
-      },
-    );
+    this.#follow(this.#pool.run('perform', { device, lists }), () => (this.#completed = done));
+  }
+
+  /** Sends the bytes that are to be in the worker's memory; no list in flight uses that memory. */
+  #place(): void {
+    const writes = this.#writes;
+    this.#writes = [];
+    this.#grown = this.#end;
+    const args = { device: this.#device, end: this.#end, writes };
+    this.#follow(this.#pool.run('place', args, { transfer: writes.map(({ bytes }) => bytes) }));
+  }
+
+  #follow(run: Promise<unknown>, done?: () => void): void {
+    this.#last = run.then(done, (error: unknown) => {
+      throw this.#fail(error);
+    }) as Promise<void>;
     this.#last.catch(() => {}); // Reported by whoever reads, and by every later call.
   }
 
@@ -120,9 +158,19 @@ export class PoolDevice implements Device {
 
   async fetch(address: number, bytes: number): Promise<ArrayBuffer> {
     this.#send();
-    if (this.#failure) throw this.#failure;
+    if (this.failure) throw this.failure;
+    if (!this.#memory) return this.#fetchOwn(address, bytes);
     await this.#last;
     return this.#memory.buffer.slice(address, address + bytes) as ArrayBuffer;
+  }
+
+  /** The worker does one thing after another: what it is asked for now it sends once all before that is done. */
+  async #fetchOwn(address: number, bytes: number): Promise<ArrayBuffer> {
+    const run = this.#pool.run('fetch', { device: this.#device, address, bytes });
+    const [last, got] = await Promise.allSettled([this.#last, run]);
+    if (last.status === 'rejected') throw last.reason;
+    if (got.status === 'rejected') throw this.#fail(got.reason);
+    return got.value[0]!;
   }
 
   dispose(): void {
@@ -132,14 +180,8 @@ export class PoolDevice implements Device {
   }
 }
 
-/** The largest memory that the platform lets one reserve, and how large it can become. */
-function makeMemory(shared: boolean): { memory: WebAssembly.Memory; limit: number } {
-  for (let maximum = ADDRESS_LIMIT / PAGE; ; maximum /= 2) {
-    try {
-      return { memory: new WebAssembly.Memory({ initial: FIRST_FREE / PAGE, maximum, shared }), limit: maximum * PAGE };
-    } catch (cause) {
-      // A shared memory's addresses are reserved at once: phones may not have 4 GiB of them.
-      if (maximum <= 4096) throw new DeviceError('no memory for the kernels', { given: `${maximum / 16} MiB`, cause });
-    }
-  }
+function notStarted(cause: unknown): DeviceError {
+  const given = cause instanceof Error ? cause.message : String(cause);
+  const fix = "in a page, let its content security policy allow script-src 'wasm-unsafe-eval' and worker-src blob:";
+  return new DeviceError('the kernels did not start', { given, fix, cause });
 }

@@ -1,4 +1,5 @@
 import type { Lane } from '@mamba2/scan';
+import { grow, makeMemory } from './linear-memory.js';
 
 /** The kernels' function; addresses are unsigned, which WebAssembly's i32 hands over as signed numbers. */
 interface Kernels {
@@ -9,7 +10,8 @@ export interface StartArguments {
   /** Names this device: a lane on the calling thread serves several. */
   readonly device: number;
   readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  /** The memory that all lanes and the caller see; without it this lane makes one of its own. */
+  readonly memory?: WebAssembly.Memory;
 }
 
 export interface PerformArguments {
@@ -18,18 +20,45 @@ export interface PerformArguments {
   readonly lists: readonly number[];
 }
 
-const devices = new Map<number, Kernels>();
+export interface PlaceArguments {
+  readonly device: number;
+  /** How far the memory has to reach. */
+  readonly end: number;
+  readonly writes: readonly { readonly address: number; readonly bytes: ArrayBuffer }[];
+}
 
-/** Makes this lane ready: its own instance of the kernels over the memory that all lanes share. */
-export async function start({ device, module, memory }: StartArguments): Promise<void> {
+export interface FetchArguments {
+  readonly device: number;
+  readonly address: number;
+  readonly bytes: number;
+}
+
+const devices = new Map<number, { kernels: Kernels; memory: WebAssembly.Memory }>();
+
+/** Makes this lane ready: its own instance of the kernels. @returns the bytes that its memory can have at most, where it made that */
+export async function start({ device, module, memory: given }: StartArguments): Promise<number> {
+  const { memory, limit } = given ? { memory: given, limit: 0 } : makeMemory(false);
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-  devices.set(device, exports as unknown as Kernels);
+  devices.set(device, { kernels: exports as unknown as Kernels, memory });
+  return limit;
 }
 
 /** This lane's share of lists of commands; lanes meet behind each command. */
 export function perform({ device, lists }: PerformArguments, lane: Lane): void {
-  const { run } = devices.get(device)!;
-  for (let i = 0; i < lists.length; i += 2) run(lists[i]!, lists[i + 1]!, lane.index, lane.count);
+  const { kernels } = devices.get(device)!;
+  for (let i = 0; i < lists.length; i += 2) kernels.run(lists[i]!, lists[i + 1]!, lane.index, lane.count);
+}
+
+/** Bytes into memory of the lane's own. */
+export function place({ device, end, writes }: PlaceArguments): void {
+  const { memory } = devices.get(device)!;
+  grow(memory, end);
+  for (const { address, bytes } of writes) new Uint8Array(memory.buffer).set(new Uint8Array(bytes), address);
+}
+
+/** Bytes out of memory of the lane's own. */
+export function fetch({ device, address, bytes }: FetchArguments): ArrayBuffer {
+  return devices.get(device)!.memory.buffer.slice(address, address + bytes);
 }
 
 /** Forgets a device. */

@@ -32,6 +32,7 @@ export async function streamInto(memory: Memory, matrix: Streamed, sizes: readon
         from += part.byteLength;
         filled += part.byteLength;
       }
+      if (blocks[0]) await memory.settle(blocks[0]); // so that no more than a piece is on its way
     }
     return blocks;
   } catch (error) {
@@ -56,6 +57,7 @@ export async function streamFinite(memory: Memory, matrix: Streamed): Promise<Bl
       }
       memory.fill(block, filled, piece);
       filled += piece.byteLength;
+      await memory.settle(block); // so that no more than a piece is on its way
     }
     return block;
   } catch (error) {
