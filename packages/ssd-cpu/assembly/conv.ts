@@ -48,18 +48,17 @@ function position(c: ConvCommand, i: u32, t: u32, past: usize, begin: u32, end: 
   if (c.width == 4 && (past != 0 || first >= 0)) {
     const x0 = inputAt(c, i, first, past), x1 = inputAt(c, i, first + 1, past);
     const x2 = inputAt(c, i, first + 2, past), x3 = inputAt(c, i, first + 3, past);
-    for (let channel = begin; channel < end; channel += 4) {
-      const at: usize = <usize>channel << 2;
-      const left = end - channel;
+    const whole: usize = (end & ~3) << 2;
+    for (let at: usize = begin << 2; at < whole; at += 16) {
       const taps = c.taps + at;
-      let v = c.bias ? loadSome(c.bias + at, left) : f32x4.splat(0);
-      v = madd(loadSome(x0 + at, left), v128.load(taps), v);
-      v = madd(loadSome(x1 + at, left), v128.load(taps + step), v);
-      v = madd(loadSome(x2 + at, left), v128.load(taps + 2 * step), v);
-      v = madd(loadSome(x3 + at, left), v128.load(taps + 3 * step), v);
-      storePart(out + at, c.silu ? silu(v) : v, left);
+      let v = c.bias ? v128.load(c.bias + at) : f32x4.splat(0);
+      v = madd(v128.load(x0 + at), v128.load(taps), v);
+      v = madd(v128.load(x1 + at), v128.load(taps + step), v);
+      v = madd(v128.load(x2 + at), v128.load(taps + 2 * step), v);
+      v = madd(v128.load(x3 + at), v128.load(taps + 3 * step), v);
+      v128.store(out + at, c.silu ? silu(v) : v);
     }
-    return;
+    begin = end & ~3;
   }
   for (let channel = begin; channel < end; channel += 4) {
     const at: usize = <usize>channel << 2;

@@ -1,8 +1,8 @@
 // Operations on one position at a time, other than `linear`.
 
 import { CopyCommand, ElementwiseCommand, EmbedCommand, LastCommand, RmsNormCommand, ZeroCommand } from './commands';
-import { widenRow } from './formats';
-import { loadSome, madd, silu, storePart, sum } from './simd';
+import { widenPart } from './formats';
+import { loadPart, madd, silu, storePart, sum } from './simd';
 import { entry, rowAt } from './views';
 
 /** Kilobytes begin … end. */
@@ -25,11 +25,11 @@ export function embed(c: EmbedCommand, begin: u32, end: u32, thread: u32): void 
     const id = min<u32>(<u32>max<i32>(load<i32>(rowAt(ids, r)), 0), c.m - 1);
     const to = c.out + <usize>r * bytes;
     if ((c.k & 31) == 0) {
-      widenRow(c.table, c.scales, c.format, c.k, id, to);
+      widenPart(c.table, c.scales, c.format, c.k, id, 0, c.k, to);
     } else {
       // Blocks are widened whole, past the end of such a row.
       const scratch = c.scratch + <usize>thread * c.scratchEach;
-      widenRow(c.table, c.scales, c.format, c.k, id, scratch);
+      widenPart(c.table, c.scales, c.format, c.k, id, 0, c.k, scratch);
       memory.copy(to, scratch, bytes);
     }
   }
@@ -50,25 +50,37 @@ export function rmsNorm(c: RmsNormCommand, begin: u32, end: u32): void {
 }
 
 function normalise(x: usize, gate: usize, gateAfter: bool, weight: usize, out: usize, width: u32, eps: f32): void {
-  let squares = f32x4.splat(0);
   const before = gate != 0 && !gateAfter;
-  for (let i: u32 = 0; i < width; i += 4) {
-    const at: usize = i << 2;
-    let v = loadSome(x + at, width - i);
+  const whole: usize = (width & ~3) << 2;
+  const left = width & 3;
+  let squares = f32x4.splat(0);
+  for (let at: usize = 0; at < whole; at += 16) {
+    let v = v128.load(x + at);
     if (before) {
-      v = f32x4.mul(v, silu(loadSome(gate + at, width - i)));
-      storePart(out + at, v, width - i);
+      v = f32x4.mul(v, silu(v128.load(gate + at)));
+      v128.store(out + at, v);
+    }
+    squares = madd(v, v, squares);
+  }
+  if (left) {
+    let v = loadPart(x + whole, left);
+    if (before) {
+      v = f32x4.mul(v, silu(loadPart(gate + whole, left)));
+      storePart(out + whole, v, left);
     }
     squares = madd(v, v, squares);
   }
   const scale = f32x4.splat(<f32>(1 / sqrt<f64>(<f64>sum(squares) / width + eps)));
   const from = before ? out : x;
-  for (let i: u32 = 0; i < width; i += 4) {
-    const at: usize = i << 2;
-    const left = width - i;
-    let v = f32x4.mul(f32x4.mul(loadSome(from + at, left), scale), loadSome(weight + at, left));
-    if (gateAfter) v = f32x4.mul(v, silu(loadSome(gate + at, left)));
-    storePart(out + at, v, left);
+  for (let at: usize = 0; at < whole; at += 16) {
+    let v = f32x4.mul(f32x4.mul(v128.load(from + at), scale), v128.load(weight + at));
+    if (gateAfter) v = f32x4.mul(v, silu(v128.load(gate + at)));
+    v128.store(out + at, v);
+  }
+  if (left) {
+    let v = f32x4.mul(f32x4.mul(loadPart(from + whole, left), scale), loadPart(weight + whole, left));
+    if (gateAfter) v = f32x4.mul(v, silu(loadPart(gate + whole, left)));
+    storePart(out + whole, v, left);
   }
 }
 
@@ -80,13 +92,15 @@ export function elementwise(c: ElementwiseCommand, begin: u32, end: u32): void {
     const u = rowAt(a, r);
     const v = rowAt(b, r);
     const out = c.out + ((<usize>r * c.d) << 2);
-    for (let i: u32 = 0; i < c.d; i += 4) {
-      const at: usize = i << 2;
-      const left = c.d - i;
-      const x = loadSome(u + at, left);
-      const y = loadSome(v + at, left);
-      storePart(out + at, c.gate ? f32x4.mul(x, silu(y)) : f32x4.add(x, y), left);
+    const whole: usize = (c.d & ~3) << 2;
+    for (let at: usize = 0; at < whole; at += 16) {
+      const x = v128.load(u + at), y = v128.load(v + at);
+      v128.store(out + at, c.gate ? f32x4.mul(x, silu(y)) : f32x4.add(x, y));
     }
+    const left = c.d & 3;
+    if (left == 0) continue;
+    const x = loadPart(u + whole, left), y = loadPart(v + whole, left);
+    storePart(out + whole, c.gate ? f32x4.mul(x, silu(y)) : f32x4.add(x, y), left);
   }
 }
 

@@ -20,6 +20,9 @@ export function blocksOf(k: u32): u32 {
   return (k + 31) >> 5;
 }
 
+/** The bits of sign, exponent and fraction where `widenHalf` puts them, and 2¹¹². */
+export const HALF = memory.data<u32>([0x8fffe000, 0x77800000]);
+
 /**
  * Four halves → f32, exact for every finite one: sign and the other 15 bits moved to their places, the exponent's bias corrected by 2¹¹².
  * Infinities and NaN don't occur: matrices that hold any are stored as f32.
@@ -27,7 +30,13 @@ export function blocksOf(k: u32): u32 {
 @inline
 export function widenHalf(at: usize): v128 {
   const bits = i32x4.shl(v128.load_ext<i16>(at), 13);
-  return f32x4.mul(v128.and(bits, i32x4.splat(0x8fffe000)), f32x4.splat(5.192296858534828e33));
+  return f32x4.mul(v128.and(bits, v128.load32_splat(HALF)), v128.load32_splat(HALF + 4));
+}
+
+/** One half → f32. */
+@inline
+export function half(bits: u16): f32 {
+  return reinterpret<f32>((<u32>(<i32>(<i16>bits) << 13)) & 0x8fffe000) * 5.192296858534828e33;
 }
 
 /** Four bf16 → f32. */
@@ -41,27 +50,23 @@ export function scaleAt(at: usize): f32 {
   return reinterpret<f32>(load<u16>(at) << 16);
 }
 
-/** Row `r` of a matrix as f32, written to `to`, which has room for k rounded up to 32. */
-export function widenRow(weight: usize, scales: usize, format: u32, k: u32, r: u32, to: usize): void {
-  const from = weight + <usize>r * rowBytes(format, k);
-  if (format == FORMAT_F32) memory.copy(to, from, k << 2);
-  else if (format == FORMAT_F16) widenHalves(from, k, to);
-  else if (format == FORMAT_BF16) widenBfloats(from, k, to);
+/** Numbers at … at + count of row r as f32, written to `to`, which has room for count rounded up to 32; `at` is a multiple of 32. */
+export function widenPart(weight: usize, scales: usize, format: u32, k: u32, r: u32, at: u32, count: u32, to: usize): void {
+  const from = weight + <usize>r * rowBytes(format, k) + rowBytes(format, at);
+  if (format == FORMAT_F32) memory.copy(to, from, count << 2);
+  else if (format == FORMAT_F16) widenHalves(from, count, to);
+  else if (format == FORMAT_BF16) widenBfloats(from, count, to);
   else {
-    const blocks = blocksOf(k);
-    const scale = scales + <usize>r * blocks * 2;
-    if (format == FORMAT_Q8) widenQ8(from, scale, blocks, to);
-    else widenQ4(from, scale, blocks, to);
+    const scale = scales + (<usize>r * blocksOf(k) + blocksOf(at)) * 2;
+    if (format == FORMAT_Q8) widenQ8(from, scale, blocksOf(count), to);
+    else widenQ4(from, scale, blocksOf(count), to);
   }
 }
 
 function widenHalves(from: usize, k: u32, to: usize): void {
   let i: u32 = 0;
   for (; i + 4 <= k; i += 4) v128.store(to + (i << 2), widenHalf(from + (i << 1)));
-  for (; i < k; i++) {
-    const bits = (<u32>(<i32>load<i16>(from + (i << 1)) << 13)) & 0x8fffe000;
-    store<f32>(to + (i << 2), reinterpret<f32>(bits) * 5.192296858534828e33);
-  }
+  for (; i < k; i++) store<f32>(to + (i << 2), half(load<u16>(from + (i << 1))));
 }
 
 function widenBfloats(from: usize, k: u32, to: usize): void {
@@ -120,7 +125,7 @@ export function quantise(c: QuantiseCommand, begin: u32, end: u32): void {
 function numberAt(from: usize, format: u32, i: u32): f32 {
   if (format == FORMAT_F32) return load<f32>(from + (i << 2));
   if (format == FORMAT_BF16) return reinterpret<f32>(<u32>load<u16>(from + (i << 1)) << 16);
-  return reinterpret<f32>((<u32>(<i32>load<i16>(from + (i << 1)) << 13)) & 0x8fffe000) * 5.192296858534828e33;
+  return half(load<u16>(from + (i << 1)));
 }
 
 /** Blocks of smaller numbers than this count as zeros: the inverse of their scale would be infinite. */

@@ -2,9 +2,12 @@
 
 import { queryTiles } from './attention';
 import * as command from './commands';
-import { panelsOf, tilesOf } from './linear';
+import { panelRows, panelsOf, twelves } from './matrix-product';
 import { Q } from './ssd-chunk';
 import { shareOut } from './threads';
+
+// A function with one caller would become part of it, and its loop would lose registers to what lies around it; an exported one stays apart.
+export { tile3x12 } from './tile';
 
 /** Runs a list of commands with the other threads; returns once all of it is done. */
 export function run(at: usize, words: u32, thread: u32, threads: u32): void {
@@ -104,13 +107,11 @@ function share(operation: u32, at: usize, thread: u32, threads: u32): void {
 
 function shareLinear(c: command.LinearCommand, thread: u32, threads: u32): void {
   const at = changetype<usize>(c);
-  const fours = (c.m + 3) >> 2;
   if (c.count == 1) {
     if (c.format == command.FORMAT_Q8 || c.format == command.FORMAT_Q4) {
       shareOut(command.LINEAR, at, 0, 1, 1, thread, threads);
     }
-    return shareOut(command.LINEAR, at, 1, fours, grain(c.k << 2), thread, threads);
+    return shareOut(command.LINEAR, at, 1, (c.m + 3) >> 2, grain(c.k << 2), thread, threads);
   }
-  shareOut(command.LINEAR, at, 0, tilesOf(c.count), grain(c.k * 12), thread, threads);
-  shareOut(command.LINEAR, at, 1, panelsOf(c.count, c.k) * fours, grain((c.k << 2) * (c.count / panelsOf(c.count, c.k))), thread, threads);
+  shareOut(command.LINEAR, at, 0, panelsOf(c.count, c.k) * twelves(c.m), grain(12 * c.k * panelRows(c.count, c.k)), thread, threads);
 }

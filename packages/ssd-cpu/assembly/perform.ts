@@ -5,11 +5,12 @@ import * as command from './commands';
 import { conv } from './conv';
 import { copy, elementwise, embed, last, rmsNorm, zero } from './dense';
 import { quantise } from './formats';
-import { matrixProduct, narrowVector, pack, vectorProduct } from './linear';
+import { matrixProduct } from './matrix-product';
 import { logProbs, observe, sample } from './sample';
 import { scan } from './scan';
 import { ssdChunks, ssdSteps } from './ssd';
 import { chunkProducts } from './ssd-chunk';
+import { narrowVector, vectorProduct } from './vector-product';
 
 /** Units begin … end of a part of the command at `at`. */
 export function perform(operation: u32, at: usize, part: u32, begin: u32, end: u32, thread: u32): void {
@@ -24,8 +25,8 @@ export function perform(operation: u32, at: usize, part: u32, begin: u32, end: u
       return embed(changetype<command.EmbedCommand>(at), begin, end, thread);
     case command.LINEAR: {
       const c = changetype<command.LinearCommand>(at);
-      if (c.count > 1) return part == 0 ? pack(c, begin, end) : matrixProduct(c, begin, end, thread);
-      return part == 0 ? narrowVector(c.x, c.k, c.scratch) : vectorProduct(c, begin, end);
+      if (c.count > 1) return matrixProduct(c, begin, end, thread);
+      return part == 0 ? narrowVector(c) : vectorProduct(c, begin, end);
     }
     case command.RMSNORM:
       return rmsNorm(changetype<command.RmsNormCommand>(at), begin, end);

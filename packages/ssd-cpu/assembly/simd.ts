@@ -1,10 +1,10 @@
 // Arithmetic on four lanes. Accuracy is stated per function, in units in the last place (ulp) of f32.
 
-/** a · b + c, in one rounding where relaxed SIMD is on. */
+/** a · b + c, in one rounding where relaxed SIMD is on. The sum comes first: engines then keep it in its register. */
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
-  return f32x4.add(f32x4.mul(a, b), c);
+  return f32x4.add(c, f32x4.mul(a, b));
 }
 
 /** The sum of the four lanes. */
@@ -40,30 +40,53 @@ export function loadSome(at: usize, remaining: u32): v128 {
   return remaining >= 4 ? v128.load(at) : loadPart(at, remaining);
 }
 
+/** Constants of the functions below in memory: engines read four copies of one number faster than they build them. */
+const NUMBERS = memory.data<f32>([
+  1.44269504, // log₂ e
+  // ln 2 in two parts: the first has 9 bits, so that n times it is exact.
+  0.693359375,
+  -2.12194440e-4,
+  12582912, // 1.5 · 2²³: added to a small number, it leaves the nearest integer in the lowest bits
+  -110,
+  100,
+  1,
+]);
+const LOG2E: usize = NUMBERS, LN2: usize = NUMBERS + 4, LN2_REST: usize = NUMBERS + 8, WHOLE: usize = NUMBERS + 12;
+const LEAST: usize = NUMBERS + 16, MOST: usize = NUMBERS + 20, ONE: usize = NUMBERS + 24;
+/** 1 / i! */
+const FACTORIALS = memory.data<f32>([1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040]);
+/** 1 / (2 i + 1) */
+const ODD = memory.data<f32>([1, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17]);
+
+@inline
+function four(number: usize): v128 {
+  return v128.load32_splat(number);
+}
+
 /**
  * eˣ to 1 ulp: x = n ln 2 + r with |r| ≤ ln 2 / 2, the Taylor polynomial of degree 7 in r (remainder 5e-9), times 2ⁿ in two
  * factors so that results below 2⁻¹²⁶ stay right. NaN stays NaN.
  */
 @inline
 export function exp(x: v128): v128 {
-  const bounded = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-110)), f32x4.splat(100));
-  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(1.44269504)));
-  // ln 2 in two parts: the first has 9 bits, so that n times it is exact.
-  let r = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
-  let p = madd(r, f32x4.splat(1.0 / 5040), f32x4.splat(1.0 / 720));
-  p = madd(p, r, f32x4.splat(1.0 / 120));
-  p = madd(p, r, f32x4.splat(1.0 / 24));
-  p = madd(p, r, f32x4.splat(1.0 / 6));
-  p = madd(p, r, f32x4.splat(0.5));
+  const bounded = f32x4.pmin(f32x4.pmax(x, four(LEAST)), four(MOST));
+  const shifted = f32x4.add(f32x4.mul(bounded, four(LOG2E)), four(WHOLE));
+  const n = f32x4.sub(shifted, four(WHOLE));
+  let r = f32x4.sub(bounded, f32x4.mul(n, four(LN2)));
+  r = f32x4.sub(r, f32x4.mul(n, four(LN2_REST)));
+  let p = madd(r, four(FACTORIALS + 28), four(FACTORIALS + 24));
+  p = madd(p, r, four(FACTORIALS + 20));
+  p = madd(p, r, four(FACTORIALS + 16));
+  p = madd(p, r, four(FACTORIALS + 12));
+  p = madd(p, r, four(FACTORIALS + 8));
   p = madd(p, f32x4.mul(r, r), r);
-  p = f32x4.add(p, f32x4.splat(1));
-  const whole = i32x4.trunc_sat_f32x4_s(n);
+  p = f32x4.add(p, four(ONE));
+  const one = four(ONE);
+  const whole = i32x4.sub(shifted, four(WHOLE));
   const half = i32x4.shr_s(whole, 1);
-  const rest = i32x4.sub(whole, half);
-  const bias = i32x4.splat(127);
-  p = f32x4.mul(p, i32x4.shl(i32x4.add(half, bias), 23));
-  return f32x4.mul(p, i32x4.shl(i32x4.add(rest, bias), 23));
+  // The bits of 1 with n added to the exponent.
+  p = f32x4.mul(p, i32x4.add(i32x4.shl(half, 23), one));
+  return f32x4.mul(p, i32x4.add(i32x4.shl(i32x4.sub(whole, half), 23), one));
 }
 
 /** log(1 + u) for 0 ≤ u ≤ 1 to 2 ulp, tiny u included: 2 artanh(s) with s = u / (2 + u) ≤ 1/3, its series to s¹⁷. */
@@ -71,13 +94,13 @@ export function exp(x: v128): v128 {
 function log1p(u: v128): v128 {
   const s = f32x4.div(u, f32x4.add(u, f32x4.splat(2)));
   const t = f32x4.mul(s, s);
-  let p = madd(t, f32x4.splat(1.0 / 17), f32x4.splat(1.0 / 15));
-  p = madd(p, t, f32x4.splat(1.0 / 13));
-  p = madd(p, t, f32x4.splat(1.0 / 11));
-  p = madd(p, t, f32x4.splat(1.0 / 9));
-  p = madd(p, t, f32x4.splat(1.0 / 7));
-  p = madd(p, t, f32x4.splat(1.0 / 5));
-  p = madd(p, t, f32x4.splat(1.0 / 3));
+  let p = madd(t, four(ODD + 32), four(ODD + 28));
+  p = madd(p, t, four(ODD + 24));
+  p = madd(p, t, four(ODD + 20));
+  p = madd(p, t, four(ODD + 16));
+  p = madd(p, t, four(ODD + 12));
+  p = madd(p, t, four(ODD + 8));
+  p = madd(p, t, four(ODD + 4));
   const twice = f32x4.add(s, s);
   return madd(f32x4.mul(p, t), twice, twice);
 }
@@ -90,7 +113,7 @@ export function softplus(x: v128): v128 {
 /** x σ(x) */
 @inline
 export function silu(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))));
+  return f32x4.div(x, f32x4.add(four(ONE), exp(f32x4.neg(x))));
 }
 
 /** eˣ of one number to 1e-15, by the same reduction and the Taylor polynomial of degree 13; 0 below −708, ∞ above 709. */

@@ -4,48 +4,24 @@
 
 import { madd } from './simd';
 
-/** tile (4 × 12, row-major at `to`) += Σ_k a_r[k] · b[k, 0…11], for column vectors that are neighbours: 12 numbers for every k at `b`. */
-export function tile12(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, k: u32): void {
+/**
+ * tile (3 × 12, row-major at `to`) += Σ_k a_r[k] · b[k, 0…11], 12 neighbouring numbers for every k at `b`. Not unrolled: engines then move loads
+ * ahead of what uses them until registers run out.
+ */
+export function tile3x12(to: usize, a0: usize, a1: usize, a2: usize, b: usize, k: u32): void {
   let c00 = v128.load(to, 0), c01 = v128.load(to, 16), c02 = v128.load(to, 32);
   let c10 = v128.load(to, 48), c11 = v128.load(to, 64), c12 = v128.load(to, 80);
   let c20 = v128.load(to, 96), c21 = v128.load(to, 112), c22 = v128.load(to, 128);
-  let c30 = v128.load(to, 144), c31 = v128.load(to, 160), c32 = v128.load(to, 176);
-  let a: v128, b0: v128, b1: v128, b2: v128;
-  for (; k >= 4; k -= 4) {
-    b0 = v128.load(b); b1 = v128.load(b, 16); b2 = v128.load(b, 32);
-    a = v128.load32_splat(a0); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01); c02 = madd(a, b2, c02);
-    a = v128.load32_splat(a1); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11); c12 = madd(a, b2, c12);
-    a = v128.load32_splat(a2); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21); c22 = madd(a, b2, c22);
-    a = v128.load32_splat(a3); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31); c32 = madd(a, b2, c32);
-    b0 = v128.load(b, 48); b1 = v128.load(b, 64); b2 = v128.load(b, 80);
-    a = v128.load32_splat(a0, 4); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01); c02 = madd(a, b2, c02);
-    a = v128.load32_splat(a1, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11); c12 = madd(a, b2, c12);
-    a = v128.load32_splat(a2, 4); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21); c22 = madd(a, b2, c22);
-    a = v128.load32_splat(a3, 4); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31); c32 = madd(a, b2, c32);
-    b0 = v128.load(b, 96); b1 = v128.load(b, 112); b2 = v128.load(b, 128);
-    a = v128.load32_splat(a0, 8); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01); c02 = madd(a, b2, c02);
-    a = v128.load32_splat(a1, 8); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11); c12 = madd(a, b2, c12);
-    a = v128.load32_splat(a2, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21); c22 = madd(a, b2, c22);
-    a = v128.load32_splat(a3, 8); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31); c32 = madd(a, b2, c32);
-    b0 = v128.load(b, 144); b1 = v128.load(b, 160); b2 = v128.load(b, 176);
-    a = v128.load32_splat(a0, 12); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01); c02 = madd(a, b2, c02);
-    a = v128.load32_splat(a1, 12); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11); c12 = madd(a, b2, c12);
-    a = v128.load32_splat(a2, 12); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21); c22 = madd(a, b2, c22);
-    a = v128.load32_splat(a3, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31); c32 = madd(a, b2, c32);
-    a0 += 16; a1 += 16; a2 += 16; a3 += 16; b += 192;
-  }
   for (; k > 0; k--) {
-    b0 = v128.load(b); b1 = v128.load(b, 16); b2 = v128.load(b, 32);
-    a = v128.load32_splat(a0); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01); c02 = madd(a, b2, c02);
+    const b0 = v128.load(b), b1 = v128.load(b, 16), b2 = v128.load(b, 32);
+    let a = v128.load32_splat(a0); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01); c02 = madd(a, b2, c02);
     a = v128.load32_splat(a1); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11); c12 = madd(a, b2, c12);
     a = v128.load32_splat(a2); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21); c22 = madd(a, b2, c22);
-    a = v128.load32_splat(a3); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31); c32 = madd(a, b2, c32);
-    a0 += 4; a1 += 4; a2 += 4; a3 += 4; b += 48;
+    a0 += 4; a1 += 4; a2 += 4; b += 48;
   }
   v128.store(to, c00, 0); v128.store(to, c01, 16); v128.store(to, c02, 32);
   v128.store(to, c10, 48); v128.store(to, c11, 64); v128.store(to, c12, 80);
   v128.store(to, c20, 96); v128.store(to, c21, 112); v128.store(to, c22, 128);
-  v128.store(to, c30, 144); v128.store(to, c31, 160); v128.store(to, c32, 176);
 }
 
 /** tile (4 × 8, row-major at `to`) += Σ_k a_r[k] · b[k, 0…7]: row r's numbers are neighbours at `a_r`, column vectors at `b + k·bStep`. */

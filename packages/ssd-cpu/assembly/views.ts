@@ -2,6 +2,7 @@
 @inline
 export function rowAt(field: usize, r: u32): usize {
   const count = load<u32>(field, 12);
+  if (r < count) return load<u32>(field) + r * load<u32>(field, 8);
   const outer = r / count;
   return load<u32>(field) + outer * load<u32>(field, 4) + (r - outer * count) * load<u32>(field, 8);
 }

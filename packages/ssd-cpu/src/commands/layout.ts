@@ -55,8 +55,7 @@ export const layouts = {
     bias: 'u32',
     residual: 'rows',
     out: 'u32',
-    /** Packed activations, then `scratchEach` bytes for each thread */
-    packed: 'u32',
+    /** One row: the vector in blocks; more: `scratchEach` bytes for each thread */
     scratch: 'u32',
     scratchEach: 'u32',
   },

@@ -13,6 +13,14 @@ import type { Block, CpuTensor, Kind, Memory } from '../memory/memory.js';
 import { addressOf, copyRows, elementsOf, rowCount, rowsOf, stepsOf } from '../memory/views.js';
 import type { WeightFields } from '../weights/weights.js';
 
+/** What a thread of a matrix product needs (assembly/matrix-product.ts): a packed block, four widened parts of rows, the sums of a panel. */
+const PRODUCT_SCRATCH = 4 * ((12 + 4) * 256 + 12 * 256);
+
+/** A vector in blocks of 32 16-bit numbers, with a scale and a sum each, and room for one block of f32 (assembly/vector-product.ts). */
+function narrowedBytes(k: number): number {
+  return Math.ceil(k / 32) * 80 + 128;
+}
+
 /** Checks and encodes the operations on one position at a time. */
 export function denseOperations(memory: Memory, weightFields: (what: string, weight: Weight<Block>) => WeightFields) {
   /** table[ids] */
@@ -48,9 +56,6 @@ export function denseOperations(memory: Memory, weightFields: (what: string, wei
     const out = memory.make([...lead, m]);
     const count = rowCount(x);
     if (count === 0 || m === 0) return out;
-    // One row: the vector in blocks of 80 bytes and one to fill up. More: a tile and four widened rows of W.
-    const blocks = Math.ceil(k / 32);
-    const scratchEach = 64 * Math.ceil((count === 1 ? 80 * blocks + 128 : 256 + 4 * 128 * blocks) / 64);
     memory.run('linear', {
       x: rowsOf(memory, x),
       count,
@@ -58,9 +63,8 @@ export function denseOperations(memory: Memory, weightFields: (what: string, wei
       bias: addressOf(bias),
       residual: rowsOf(memory, residual),
       out: addressOf(out),
-      packed: count === 1 ? 0 : memory.scratch(4 * k * 4 * Math.ceil(count / 4)),
-      scratch: memory.scratch(memory.threads * scratchEach),
-      scratchEach,
+      scratch: memory.scratch(count === 1 ? narrowedBytes(k) : memory.threads * PRODUCT_SCRATCH),
+      scratchEach: PRODUCT_SCRATCH,
     });
     return out;
   }

@@ -1,0 +1,172 @@
+// One row of x: bound by reading the weights once, as they are stored. Memory is read fastest as one stream: rows of W come one after the other,
+// though x is then read again for each (measured: four rows side by side come at half the rate, see bench/NOTES.md).
+
+import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q8, LinearCommand } from './commands';
+import { blocksOf, HALF, half, rowBytes, scaleAt, widenBfloat } from './formats';
+import { loadSome, madd, storePart } from './simd';
+import { rowAt } from './views';
+
+/** Fours of output columns begin … end; in blocked formats x was narrowed before. */
+export function vectorProduct(c: LinearCommand, begin: u32, end: u32): void {
+  const columnsEnd = min(end << 2, c.m);
+  const residual: usize = c.residual ? rowAt(changetype<usize>(c) + offsetof<LinearCommand>('residual'), 0) : 0;
+  for (let m = begin << 2; m < columnsEnd; m += 4) {
+    const columns = min<u32>(4, c.m - m);
+    let v = dots(c, m);
+    if (c.bias) v = f32x4.add(v, loadSome(c.bias + (m << 2), columns));
+    if (residual) v = f32x4.add(v, loadSome(residual + (m << 2), columns));
+    storePart(c.out + (m << 2), v, columns);
+  }
+}
+
+/** Rows m … m + 3 of W times x; past the last row that row once more. */
+function dots(c: LinearCommand, m: u32): v128 {
+  const last = c.m - 1;
+  return sums(dot(c, m), dot(c, min(m + 1, last)), dot(c, min(m + 2, last)), dot(c, min(m + 3, last)));
+}
+
+/** Four partial sums of row m of W times x. */
+@inline
+function dot(c: LinearCommand, m: u32): v128 {
+  const w = c.weight + <usize>m * rowBytes(c.format, c.k);
+  if (c.format == FORMAT_F32) return dotF32(c.x, w, c.k);
+  if (c.format == FORMAT_F16) return dotF16(c.x, w, c.k);
+  if (c.format == FORMAT_BF16) return dotBF16(c.x, w, c.k);
+  const blocks = blocksOf(c.k);
+  const scales = c.scales + <usize>m * (blocks << 1);
+  return c.format == FORMAT_Q8 ? dotQ8(c.scratch, w, scales, blocks) : dotQ4(c.scratch, w, scales, blocks);
+}
+
+/** The sums of the lanes of four vectors, as one vector. */
+@inline
+function sums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
+  return f32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
+}
+
+/** Four partial sums of x · w. */
+function dotF32(x: usize, w: usize, k: u32): v128 {
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  for (; k >= 16; k -= 16) {
+    a = madd(v128.load(x), v128.load(w), a);
+    b = madd(v128.load(x, 16), v128.load(w, 16), b);
+    c = madd(v128.load(x, 32), v128.load(w, 32), c);
+    d = madd(v128.load(x, 48), v128.load(w, 48), d);
+    x += 64; w += 64;
+  }
+  for (; k >= 4; k -= 4) {
+    a = madd(v128.load(x), v128.load(w), a);
+    x += 16; w += 16;
+  }
+  for (; k > 0; k--) {
+    b = madd(v128.load32_zero(x), v128.load32_zero(w), b);
+    x += 4; w += 4;
+  }
+  return f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+}
+
+/** The same for halves; see `widenHalf`, whose constants are kept at hand here. */
+function dotF16(x: usize, w: usize, k: u32): v128 {
+  let a = f32x4.splat(0), b = a;
+  const mask = v128.load32_splat(HALF), scale = v128.load32_splat(HALF + 4);
+  for (; k >= 8; k -= 8) {
+    a = madd(v128.load(x), f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(w), 13), mask), scale), a);
+    b = madd(v128.load(x, 16), f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(w, 8), 13), mask), scale), b);
+    x += 32; w += 16;
+  }
+  for (; k > 0; k--) {
+    a = madd(v128.load32_zero(x), f32x4.splat(half(load<u16>(w))), a);
+    x += 4; w += 2;
+  }
+  return f32x4.add(a, b);
+}
+
+function dotBF16(x: usize, w: usize, k: u32): v128 {
+  let a = f32x4.splat(0), b = a;
+  for (; k >= 8; k -= 8) {
+    a = madd(v128.load(x), widenBfloat(w), a);
+    b = madd(v128.load(x, 16), widenBfloat(w + 8), b);
+    x += 32; w += 16;
+  }
+  for (; k > 0; k--) {
+    a = madd(v128.load32_zero(x), f32x4.splat(scaleAt(w)), a);
+    x += 4; w += 2;
+  }
+  return f32x4.add(a, b);
+}
+
+/** Bytes of a narrowed block: 64 of numbers, its scale, and 8 times its sum; 16-byte places for all. */
+const NARROWED: usize = 80;
+
+/**
+ * x in blocks of 32 16-bit numbers to a scale, max |x| / 32767: so that products with 8-bit weights are integer ones at no visible loss
+ * (an error of 2⁻¹⁶ of the block's largest number). To `c.scratch`, which has room for one more block of f32 behind them.
+ */
+export function narrowVector(c: LinearCommand): void {
+  const blocks = blocksOf(c.k);
+  for (let block: u32 = 0; block < blocks; block++) {
+    const to = c.scratch + block * NARROWED;
+    const count = min<u32>(32, c.k - (block << 5));
+    let from: usize = c.x + (block << 7);
+    if (count < 32) {
+      const whole = to + NARROWED;
+      memory.fill(whole, 0, 128);
+      memory.copy(whole, from, count << 2);
+      from = whole;
+    }
+    let most = f32x4.splat(0);
+    for (let i: usize = 0; i < 128; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(from + i)));
+    most = f32x4.max(most, i32x4.shuffle(most, most, 2, 3, 0, 1));
+    const largest = max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
+    const scale = largest / 32767;
+    // NaN and infinities go on through the scale.
+    const inverse = f32x4.splat(scale < 1e-37 ? 0 : 1 / scale);
+    let total = i32x4.splat(0);
+    for (let i: usize = 0; i < 128; i += 32) {
+      const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from + i), inverse)));
+      const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from + i, 16), inverse)));
+      total = i32x4.add(total, i32x4.add(low, high));
+      v128.store(to + (i >> 1), i16x8.narrow_i32x4_s(low, high));
+    }
+    total = i32x4.add(total, i32x4.shuffle(total, total, 2, 3, 0, 1));
+    store<f32>(to, scale, 64);
+    store<i32>(to, 8 * (i32x4.extract_lane(total, 0) + i32x4.extract_lane(total, 1)), 68);
+  }
+}
+
+/** The product of a narrowed block's scale and a weight block's, four times. */
+@inline
+function scaleOf(x: usize, scale: usize): v128 {
+  return f32x4.mul(v128.load32_splat(x, 64), i32x4.shl(v128.load16_splat(scale), 16));
+}
+
+/** One row of q8 times the narrowed vector: 32 products a block in integers (each lane below 2²⁵), then both scales. Four partial sums. */
+function dotQ8(x: usize, w: usize, scales: usize, blocks: u32): v128 {
+  let total = f32x4.splat(0);
+  for (; blocks > 0; blocks--) {
+    let p = i32x4.dot_i16x8_s(v128.load(x), v128.load_ext<i8>(w));
+    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 16), v128.load_ext<i8>(w, 8)));
+    let q = i32x4.dot_i16x8_s(v128.load(x, 32), v128.load_ext<i8>(w, 16));
+    q = i32x4.add(q, i32x4.dot_i16x8_s(v128.load(x, 48), v128.load_ext<i8>(w, 24)));
+    total = madd(f32x4.convert_i32x4_s(i32x4.add(p, q)), scaleOf(x, scales), total);
+    x += NARROWED; w += 32; scales += 2;
+  }
+  return total;
+}
+
+/** One row of q4: halves as they are, 0 … 15, and 8 times the vector's sum taken off. */
+function dotQ4(x: usize, w: usize, scales: usize, blocks: u32): v128 {
+  let total = f32x4.splat(0);
+  const mask = i16x8.splat(15);
+  for (; blocks > 0; blocks--) {
+    const first = v128.load_ext<u8>(w), second = v128.load_ext<u8>(w, 8);
+    let p = i32x4.sub(i32x4.dot_i16x8_s(v128.load(x), v128.and(first, mask)), v128.load32_zero(x, 68));
+    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 16), v128.and(second, mask)));
+    let q = i32x4.dot_i16x8_s(v128.load(x, 32), i16x8.shr_u(first, 4));
+    q = i32x4.add(q, i32x4.dot_i16x8_s(v128.load(x, 48), i16x8.shr_u(second, 4)));
+    total = madd(f32x4.convert_i32x4_s(i32x4.add(p, q)), scaleOf(x, scales), total);
+    x += NARROWED; w += 16; scales += 2;
+  }
+  return total;
+}
