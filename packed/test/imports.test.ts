@@ -18,7 +18,12 @@ const expected: Record<string, { names: string[]; with: string[]; later?: string
   tokenizer: { names: ['Tokenizer', 'trainBpe'], with: [], budget: 12 },
   'ssd-cpu': { names: ['wasm'], with: ['core', 'scan'], budget: 60 },
   'ssd-gpu': { names: ['webgpu'], with: ['core'], budget: 60 },
-  model: { names: ['Mamba2', 'readSafetensors'], with: ['core', 'tokenizer'], later: ['scan', 'ssd-cpu'], budget: 60 },
+  model: {
+    names: ['Mamba2', 'readSafetensors'],
+    with: ['core', 'tokenizer'],
+    later: ['scan', 'ssd-cpu', 'ssd-gpu'],
+    budget: 60,
+  },
 };
 
 const ours = (names: readonly string[]) =>

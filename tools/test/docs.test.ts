@@ -16,8 +16,13 @@ const documents = ['.', 'docs', 'bench', 'fixtures', ...['packages', 'apps', 'mo
 );
 
 /** Documents whose code needs a GPU, or a driver that pretends to be one. */
-const onGpu = ['packages/ssd-gpu/README.md'];
+const onGpu = ['packages/ssd-gpu/README.md', 'docs/kernels.md'];
 const { drivers, missing } = await prepareDrivers();
+
+/** The file that a block shows, as in ```js packed/apps/vite/main.js: other tests run it. */
+function shownFile(language: string): string | undefined {
+  return /^(?:html|js) (packed\/apps\/\S+)$/.exec(language)?.[1];
+}
 
 function foldersIn(folder: string): string[] {
   return readdirSync(join(root, folder)).map((name) => join(folder, name));
@@ -31,9 +36,15 @@ describe.each(documents)('%s', (path) => {
     expect(
       blocks
         .map((b) => b.language)
-        .filter((language) => !['ts', 'console', 'text', 'math', 'mermaid'].includes(language)),
+        .filter((language) => !['ts', 'console', 'text', 'math', 'mermaid'].includes(language) && !shownFile(language)),
     ).toEqual([]);
   });
+
+  for (const { language, code } of blocks) {
+    const file = shownFile(language);
+    if (file !== undefined)
+      test(`shows ${file} as it is`, () => expect(`${code}\n`).toBe(readFileSync(join(root, file), 'utf8')));
+  }
 
   if (blocks.some((b) => b.language === 'ts') && (drivers.length > 0 || !onGpu.includes(path))) {
     test('its TypeScript runs', async () => {
@@ -51,6 +62,20 @@ describe.each(documents)('%s', (path) => {
     const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)].map(([, target]) => target!);
     const missing = links.filter((target) => !existsSync(join(root, dirname(path), target)));
     expect(missing).toEqual([]);
+  });
+});
+
+describe.each(documents.filter((path) => path.endsWith('.zh.md')))('%s', (path) => {
+  test('shows the same code and mathematics as the English, but for words', () => {
+    // Comments, and words inside formulas, are translated.
+    const bare = (name: string) =>
+      codeBlocks(readFileSync(join(root, name), 'utf8'))
+        .filter(({ language }) => language !== 'console')
+        .map(({ language, code }) => ({
+          language,
+          code: code.replaceAll(/ *(\/\/ .*|\/\*\*.*\*\/)/g, '').replaceAll(/\\text\{[^}]*\}/g, ''),
+        }));
+    expect(bare(path)).toEqual(bare(path.replace('.zh.md', '.md')));
   });
 });
 

@@ -40,7 +40,8 @@ export const modelOptions = {
 } as const satisfies Command['options'];
 
 export const modelHelp = `  -m, --model PLACE     a folder or URL with a checkpoint; the storyteller if left out
-  -b, --backend NAME    where to compute: wasm (the default), or reference: exact, slow
+  -b, --backend NAME    where to compute: webgpu (the default where there is a GPU), wasm (elsewhere),
+                        or reference: exact, slow
       --json            one JSON object on stdout in place of text
   -h, --help            this text
 `;

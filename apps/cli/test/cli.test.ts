@@ -192,7 +192,7 @@ describe('errors are one line on stderr, with a status of their own', () => {
     [['rhyme'], 'mamba2: unknown command "rhyme"; one of generate, score, info\n'],
     [['generate', 'a', 'b'], 'mamba2: one text expected, 2 given; put it in quotes\n'],
     [['generate', 'a', '--seed', 'x'], 'mamba2: --seed takes a number, not "x"\n'],
-    [['generate', 'a', '--backend', 'abacus'], 'mamba2: unknown backend "abacus"; one of reference, wasm\n'],
+    [['generate', 'a', '--backend', 'abacus'], 'mamba2: unknown backend "abacus"; one of reference, wasm, webgpu\n'],
     [['score'], 'mamba2: give a text, --file FILE, or - to read stdin\n'],
     [['info', 'storyteller'], 'mamba2: info takes no text; name a checkpoint with --model\n'],
   ];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { button, launch, open, type Opened } from './support/browser.js';
+import { button, findings, launch, open, type Opened } from './support/browser.js';
 import { modelReady, setRange, storyOf, write } from './support/desk.js';
 import { readableByAll, serveSite, type Site } from './support/site.js';
 
@@ -56,7 +56,7 @@ const loaded = (page: Page, name: string) => page.locator('.model .name', { hasT
 /** The failed request itself is logged by the browser; nothing else may be. */
 const unexpected = (errors: string[]) => errors.filter((line) => !line.startsWith('Failed to load resource'));
 
-test('a model comes from an address, with bytes and a way out while it comes', async () => {
+test('a model comes from an address, and the story is carried over', async () => {
   const { page, errors, told } = await desk();
   await openAddress(page, hub.url);
   await loaded(page, hub.url);
@@ -94,6 +94,8 @@ test('a broken file is refused with the reason, and everything stays', async () 
   const said = await notice.textContent();
   expect(said).toContain('The model could not be loaded. The one you had is still there.');
   expect(said).toContain('model.safetensors');
+  await page.getByText('Kernels in use').click();
+  expect(await findings(page)).toEqual([]);
   await expectUsable(page, told);
   expect(errors).toEqual([]);
 });
@@ -124,9 +126,10 @@ test('a network that fails in the middle is told, and trying again works', async
 test('a load can be cancelled while the server keeps it waiting', async () => {
   const { page, errors, told } = await desk();
   let asked = 0;
-  hub.interfere = (path) => path === 'model.safetensors' && ++asked > 1;
+  hub.interfere = (path) => path === 'model.safetensors' && ++asked > 6;
   await openAddress(page, hub.url);
-  await page.getByRole('progressbar').waitFor();
+  await page.locator('.loading', { hasText: /[\d.]+ of 9\.2 MB/ }).waitFor();
+  expect(await page.getByRole('progressbar').count()).toBe(1);
   await button(page, 'Cancel').click();
   await page.getByText('Cancelled. Nothing was changed.').waitFor();
   expect(await page.getByRole('progressbar').count()).toBe(0);
@@ -154,4 +157,20 @@ test('if even the storyteller does not come, the page says so and offers to try 
   await modelReady(page);
   expect(await page.getByRole('alert').count()).toBe(0);
   expect(unexpected(errors)).toEqual([]);
+});
+
+test('files that are dropped on the page are a model, too', async () => {
+  const { page, errors, told } = await desk();
+  const zone = page.locator('.drop');
+  await zone.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await zone.boundingBox())!;
+  const place = { x: x + width / 2, y: y + height / 2 };
+  // A real drag out of a file manager, which only the browser itself can play.
+  const browserItself = await page.context().newCDPSession(page);
+  const data = { items: [], files: [checkpoint], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await browserItself.send('Input.dispatchDragEvent', { type, ...place, data });
+  await loaded(page, 'checkpoint');
+  await expect.poll(() => storyOf(page)).toBe(told);
+  expect(errors).toEqual([]);
 });

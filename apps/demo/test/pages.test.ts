@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { button, launch, open } from './support/browser.js';
+import { button, findings, launch, open } from './support/browser.js';
 import { modelReady, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
 import { opened, type PageName, pageNames } from './support/tour.js';
@@ -23,33 +22,28 @@ afterAll(async () => {
   await Promise.all([browser?.close(), site?.close()]);
 });
 
-const schemes = ['light', 'dark'] as const;
+const english = { write: 'Write', duality: 'Duality', scan: 'Scan', compare: 'Compare' } as const;
 
 describe.each(pageNames)('%s', (name: PageName) => {
-  test.each(schemes)('axe finds nothing, in %s', async (colorScheme) => {
-    const { page, errors } = await open(browser, `${site.url}#/${name}`, { colorScheme, height: 800 });
+  test('axe finds nothing and nothing overflows, in both themes and languages, from phone to desktop', async () => {
+    const { page, errors } = await open(browser, `${site.url}#/${name}`, { height: 800 });
     await opened[name](page);
-    expect(await findings(page)).toEqual([]);
-    // With SCREENSHOTS=1 the pictures in README and docs are taken anew.
-    const path = process.env['SCREENSHOTS'] ? `${screenshots}${name}-${colorScheme}.png` : undefined;
-    const picture = await page.screenshot({ ...(path && { path }) });
-    expect(picture.byteLength).toBeGreaterThan(10_000);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await findings(page)).toEqual([]);
+      await screenshot(page, `${name}-${colorScheme}`);
+    }
+    for (const language of ['en', 'zh']) {
+      if (language === 'zh') await button(page, '用中文显示').click();
+      await expect.poll(() => page.evaluate(() => document.documentElement.lang)).toBe(language);
+      expect((await page.title()).startsWith(english[name])).toBe(language === 'en');
+      for (const width of [390, 820, 1440]) {
+        await page.setViewportSize({ width, height: 844 });
+        expect(await overflowing(page), `${language}, ${width} wide`).toEqual([]);
+      }
+      expect(await findings(page)).toEqual([]);
+    }
     expect(errors).toEqual([]);
-    await page.context().close();
-  });
-
-  test.each([390, 820, 1440])('fits a window %i wide, in both languages', async (width) => {
-    const { page, errors } = await open(browser, `${site.url}#/${name}`, { width, height: 844 });
-    await opened[name](page);
-    expect(await overflowing(page)).toEqual([]);
-    const english = await page.title();
-    await button(page, '用中文显示').click();
-    await expect.poll(() => page.title()).not.toBe(english);
-    expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh');
-    expect(await overflowing(page)).toEqual([]);
-    expect(await findings(page)).toEqual([]);
-    expect(errors).toEqual([]);
-    await page.context().close();
   });
 });
 
@@ -133,13 +127,11 @@ test('a story waits while other pages are looked at', async () => {
   expect(errors).toEqual([]);
 });
 
-/** What axe objects to, in a line each. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run(document));
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
-  );
+/** A picture of what is seen; with SCREENSHOTS=1 it becomes the one in README and docs. */
+async function screenshot(page: Page, name: string): Promise<void> {
+  const path = process.env['SCREENSHOTS'] ? `${screenshots}${name}.png` : undefined;
+  const picture = await page.screenshot({ ...(path && { path }) });
+  expect(picture.byteLength).toBeGreaterThan(10_000);
 }
 
 /** Elements that reach past the window's right edge, unless something around them scrolls or clips. */

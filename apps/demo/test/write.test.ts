@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { Tokenizer } from '@mamba2/tokenizer';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { button, launch, open, type Opened } from './support/browser.js';
+import { button, findings, launch, open, type Opened } from './support/browser.js';
 import { modelReady, openToken, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
 
@@ -90,6 +90,7 @@ test('any token leads back to its point, and going on from there tells the same 
   const told = await storyOf(page);
   // Away from the places where the state is kept: what lies between is computed again.
   await openToken(page, 57);
+  expect(await findings(page)).toEqual([]);
   await button(page, 'Go back to here').click();
   await expect.poll(() => tokensIn(page)).toBe(58);
   const before = await storyOf(page);
@@ -158,6 +159,7 @@ test('a fork tells two stories of one past, shows where they part, and either ca
   expect(as.slice(0, shared)).toEqual(bs.slice(0, shared));
   expect(as[shared]).not.toBe(bs[shared]);
   expect(await page.locator('.parting').textContent()).toContain(`The two share ${shared} tokens.`);
+  expect(await findings(page)).toEqual([]);
   await button(page, 'Keep only this one').last().click();
   await button(page, 'Fork in two').waitFor();
   expect(await storyOf(page)).toBe(b);

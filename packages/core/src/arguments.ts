@@ -1,7 +1,7 @@
 import { ArgumentError } from './errors.js';
 
 /** A wanted range in words and as a test. */
-interface NumberRule {
+export interface NumberRule {
   min?: number;
   /** Like `min`, itself excluded. */
   above?: number;

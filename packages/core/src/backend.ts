@@ -155,6 +155,7 @@ export interface Weight<S = unknown> {
   readonly parts: readonly Tensor<S>[];
 }
 
+/** What a backend says of itself. */
 export interface BackendDescription {
   readonly backend: string;
   /** The device in words: an adapter's name, a number of threads. */
@@ -165,11 +166,13 @@ export interface BackendDescription {
   readonly notes: readonly string[];
 }
 
+/** What is added to a product: a row `bias`, and the stream that the result goes on from. */
 export interface LinearOptions<S> {
   bias?: Tensor<S>;
   residual?: Tensor<S>;
 }
 
+/** How {@link Backend.rmsNorm} normalises. */
 export interface RmsNormOptions<S> {
   eps: number;
   /** How many equal parts of the last axis are normalised each by itself; 1 by default. */
@@ -189,6 +192,7 @@ export interface StatefulOptions<S> extends SlotOptions<S> {
   stateOut?: Tensor<S>;
 }
 
+/** The taps of {@link Backend.causalConv1d}. */
 export interface ConvWeights<S> {
   /** (k, width); the last tap meets the current input. */
   weight: Tensor<S>;
@@ -200,6 +204,7 @@ export interface ConvOptions<S> extends StatefulOptions<S> {
   activation?: 'silu' | 'none';
 }
 
+/** The parameters of {@link Backend.ssd}, one or a few numbers per head. */
 export interface SsdWeights<S> {
   /** (h), negative: `−exp(A_log)`. */
   A: Tensor<S>;
@@ -220,6 +225,7 @@ export interface SsdOptions<S> extends StatefulOptions<S> {
   seqIdx?: Tensor<S>;
 }
 
+/** The parameters of {@link Backend.selectiveScan}. */
 export interface SelectiveScanWeights<S> {
   /** (d, n), negative. */
   A: Tensor<S>;

@@ -13,6 +13,7 @@ import { ArgumentError } from './errors.js';
 /** The ways of mixing a sequence that costs are known for. */
 export type MixingForm = 'ssm' | 'quadratic' | 'ssd' | 'attention';
 
+/** The size of what is mixed. */
 export interface MixingSize {
   /** length */
   readonly l: number;
@@ -26,6 +27,7 @@ export interface MixingSize {
   readonly h?: number | undefined;
 }
 
+/** What mixing a sequence costs, counted exactly: multiply-adds, how many of them lie in matrix products, exponentials, memory, depth. */
 export interface Costs {
   /** multiplications of data, each with the addition that takes it up; a division counts as one */
   readonly multiplyAdds: number;

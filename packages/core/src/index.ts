@@ -8,7 +8,7 @@ export { reference } from './reference/reference.js';
 export * from './sampling.js';
 export { selectiveScan, type SelectiveScanInput } from './selective-scan.js';
 export * from './shape.js';
-export { ssdChunked } from './ssd/chunked.js';
+export { type ChunkedOptions, type ChunkEvent, ssdChunked } from './ssd/chunked.js';
 export type { SsdInput, SsdOutput } from './ssd/problem.js';
 export { ssdQuadratic } from './ssd/quadratic.js';
 export { ssdRecurrent } from './ssd/recurrent.js';

@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ArgumentError,
+  attentionMatrix,
+  type ChunkEvent,
   heads,
+  type HostTensor,
   hostTensor,
   ShapeError,
   sizeOf,
@@ -21,6 +24,8 @@ import { randomSsd } from './support/suite/ssd-cases.js';
 
 // All forms compute in float64 and differ in the order of their sums: at most some hundred terms at 1e-16 each.
 const TOLERANCE = 1e-12;
+
+type Three = [HostTensor, HostTensor, HostTensor];
 
 /** An oracle's case as the input of core's forms. */
 function inputOf(s: oracle.Ssd): SsdInput {
@@ -180,6 +185,43 @@ describe('the forms of ssd', () => {
     for (const chunkLength of [0, -1, 1.5, NaN, Infinity]) {
       expect(() => ssdChunked(input, { chunkLength })).toThrow(ArgumentError);
     }
+  });
+
+  it('the chunked form tells its diagonal blocks and the states between: blocks of M, states of the recurrence', () => {
+    const [l, n, p, q] = [11, 3, 2, 4];
+    const random = randomInputs(7);
+    const [x, B, C] = [p, n, n].map((width) => hostTensor(random.normal(l * width), [1, l, 1, width])) as Three;
+    const dt = hostTensor(random.uniform(l, 0.1, 0.9), [1, l, 1]);
+    const input = { x, dt, A: hostTensor([-0.7]), B, C };
+    const events: ChunkEvent[] = [];
+    const traced = ssdChunked(input, { chunkLength: q, trace: (event) => events.push(event) });
+    expectIdentical(traced.y.data, ssdChunked(input, { chunkLength: q }).y.data);
+    expect(events.map(({ start, end }) => [start, end])).toEqual([
+      [0, 4],
+      [4, 8],
+      [8, 11],
+    ]);
+    const M = attentionMatrix(input);
+    const before = (t: number) =>
+      t === 0
+        ? new Float64Array(p * n)
+        : ssdRecurrent({
+            ...input,
+            x: slice(x, 1, 0, t),
+            dt: slice(dt, 1, 0, t),
+            B: slice(B, 1, 0, t),
+            C: slice(C, 1, 0, t),
+          }).finalStates.data;
+    for (const { start, end, block, entering, leaving } of events) {
+      expectClose(entering.data, before(start), TOLERANCE);
+      expectClose(leaving.data, before(end), TOLERANCE);
+      const truth = Array.from({ length: (end - start) ** 2 }, (_, at) => {
+        const [j, i] = [start + Math.floor(at / (end - start)), start + (at % (end - start))];
+        return M.data[j * l + i]!;
+      });
+      expectClose(block.data, truth, TOLERANCE);
+    }
+    expect(() => ssdChunked(input, { chunks: 4 } as object)).toThrow(/no option "chunks"/);
   });
 
   it('continue from any cut with the same bits, if recurrent', () => {

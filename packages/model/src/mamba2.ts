@@ -25,7 +25,7 @@ import { loadWeights, type LoadProgress } from './weights.js';
 
 export interface LoadOptions {
   /** Where to compute: a backend, which its caller disposes, or the name of one, which the model makes and
-   *  disposes; WebAssembly unless given. */
+   *  disposes; WebGPU where there is a GPU, else WebAssembly, unless given. */
   backend?: Backend | Promise<Backend> | BackendName;
   /** How matrices are kept: as stored (the default), as floats of a type, or in blocks. */
   dtype?: LoadDtype;

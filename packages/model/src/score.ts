@@ -4,6 +4,7 @@ import { type Generator, promptIds } from './generate.js';
 import { hidden, logits, zeroStates } from './network.js';
 import { turns } from './turn.js';
 
+/** How {@link Mamba2.score} is run. */
 export interface ScoreOptions {
   /** The token the text is taken to follow; the model's begin-of-text token by default, or else its end-of-text token. */
   start?: number;
@@ -11,6 +12,7 @@ export interface ScoreOptions {
   onProgress?: (progress: { scored: number; total: number }) => void;
 }
 
+/** How well a model predicts a text. */
 export interface Score {
   /** Per token its natural-log probability after all before it. */
   tokens: { id: number; logProb: number }[];

@@ -1,4 +1,5 @@
 import type { BackendDescription } from '@mamba2/core';
+import { FEATURES } from './runtime/capabilities.js';
 import type { Gpu } from './runtime/context.js';
 import type { Choice, Kernel } from './runtime/kernel.js';
 import { convKernel } from './operations/conv.js';
@@ -48,7 +49,11 @@ export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
 };
 
 /** Which variant each kernel takes on this device, and why. */
-export function describe({ capabilities, pipelines }: Gpu, device: string): BackendDescription {
+export function describe(
+  { device: { features }, capabilities, pipelines }: Gpu,
+  device: string,
+  advice: readonly string[],
+): BackendDescription {
   const { f16, subgroups, subgroupSizes, subgroupMatrix, rounding, storageBuffers, workgroupBytes, bindingBytes } =
     capabilities;
   const whole = storageBuffers >= WHOLE_BUFFERS;
@@ -80,6 +85,8 @@ export function describe({ capabilities, pipelines }: Gpu, device: string): Back
         ? `subgroup matrices of ${subgroupMatrix.map(({ M, N, K }) => `${M} × ${N} × ${K}`).join(', ')}, ${rounding ? 'used where they are faster' : 'not used: precision is f32'}`
         : 'no subgroup matrices',
       `${storageBuffers} storage buffers a shader, ${workgroupBytes} bytes shared, ${bindingBytes} bytes a binding`,
+      `features in use: ${FEATURES.filter((feature) => features.has(feature)).join(', ') || 'none'}`,
+      ...advice,
     ],
   };
 }

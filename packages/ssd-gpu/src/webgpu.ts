@@ -1,5 +1,5 @@
 import { type Backend, type BackendDescription, UnsupportedError } from '@mamba2/core';
-import { describe } from './describe.js';
+import { describe, kernelsOf } from './describe.js';
 import { adopt, type Kernels, kernelsOn } from './kernels.js';
 import { openGpu } from './open.js';
 import { causalConv1d } from './operations/conv.js';
@@ -11,7 +11,7 @@ import { logProbs, observe, sample } from './operations/sampler.js';
 import { selectiveScan } from './operations/selective-scan.js';
 import { ssd } from './operations/ssd.js';
 import type { GpuWeight } from './operations/weight.js';
-import type { WebGpuOptions } from './options.js';
+import { checkVariants, type WebGpuOptions } from './options.js';
 import type { Block } from './runtime/memory.js';
 
 /** Steps of decoding in flight before the first is read back: enough to hide a read's latency. */
@@ -28,14 +28,15 @@ export type WebGpuBackend = Backend<Block> & Kernels;
  * @throws DeviceError without WebGPU or a GPU, saying what to install; ArgumentError for bad options
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-  const { gpu, name, close } = await openGpu(options);
+  checkVariants(options.variants, Object.values(kernelsOf).flat());
+  const { gpu, name, advice, close } = await openGpu(options);
   const submitting = <T>(run: () => T): T => gpu.submitting(run);
   const backend: WebGpuBackend = {
     ...kernelsOn(gpu, close),
     name: 'webgpu',
     lookahead: LOOKAHEAD,
     segment: SEGMENT,
-    describe: (): BackendDescription => describe(gpu, name),
+    describe: (): BackendDescription => describe(gpu, name, advice),
     embed: (ids, table) => {
       ownWeight(gpu, table);
       return submitting(() => embed(gpu, ids, table as GpuWeight));

@@ -11,11 +11,13 @@ import { rangesOf, slicePiece, wholeText, type Piece } from './piece.js';
 import { readPostProcessor, type PostProcessor } from './post-processor.js';
 import { readPreTokenizer, type PreTokenizer } from './pre-tokenizer.js';
 
+/** How {@link Tokenizer.encode} encodes. */
 export interface EncodeOptions {
   /** Whether to add the tokens that the file's post-processor puts around a text, such as `<s>`. Default true. */
   readonly addSpecialTokens?: boolean;
 }
 
+/** How {@link Tokenizer.decode} decodes. */
 export interface DecodeOptions {
   /** Whether to leave out special tokens. Default false. */
   readonly skipSpecialTokens?: boolean;

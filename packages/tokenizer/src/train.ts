@@ -16,6 +16,7 @@ export interface TrainProgress {
   readonly total?: number;
 }
 
+/** What {@link trainBpe} learns, and how long it goes on. */
 export interface TrainOptions {
   /** How many tokens to make: the special tokens, the 256 bytes, and merges for the rest. Fewer if the texts run out of pairs. */
   readonly vocabSize: number;

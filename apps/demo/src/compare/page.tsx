@@ -1,6 +1,18 @@
-import { text } from '../shell/text.js';
+import '../figures/figures.css';
+import { BenchmarkPanel } from './benchmark-panel.jsx';
+import { CostsPanel } from './costs-panel.jsx';
+import './page.css';
+import { text } from './text.js';
 
-/** The page at `#/compare`. */
+/** The page at `#/compare`: SSM, SSD and attention, counted and measured. */
 export function Page() {
-  return <h1>{text.value.pages.compare}</h1>;
+  const t = text.value;
+  return (
+    <>
+      <h1>{t.title}</h1>
+      <p class="lead">{t.lead}</p>
+      <CostsPanel />
+      <BenchmarkPanel />
+    </>
+  );
 }

@@ -12,8 +12,8 @@ interface Past {
   /** Tokens that came before the first known id: those of a state read from a file. */
   readonly unknown: number;
   readonly tokens: { readonly id: number; readonly drawn: boolean }[];
-  /** The state as it was after some numbers of tokens, ascending. */
-  copies: { readonly length: number; readonly state: State }[];
+  /** The state as it was after some numbers of tokens, ascending; none is needed for the empty one. */
+  copies: { readonly length: number; readonly state: State | undefined }[];
   /** Tokens between two copies. */
   stride: number;
 }
@@ -33,7 +33,7 @@ export class Story {
     this.#past = past ?? {
       unknown: state.length,
       tokens: [],
-      copies: [{ length: state.length, state: state.fork() }],
+      copies: [{ length: state.length, state: state.length > 0 ? state.fork() : undefined }],
       stride: STRIDE,
     };
     this.#text = this.#decoder();
@@ -42,9 +42,9 @@ export class Story {
   /** A story that stands at a state, with its last tokens where they are known. */
   static from(model: Mamba2, state: State, tokens: Past['tokens']): Story {
     const unknown = state.length - tokens.length;
-    const copies = [{ length: state.length, state: state.fork() }];
+    const copies: Past['copies'] = [{ length: state.length, state: state.fork() }];
     // The beginning is known as well if every token is.
-    if (unknown === 0 && tokens.length > 0) copies.unshift({ length: 0, state: model.newState() });
+    if (unknown === 0 && tokens.length > 0) copies.unshift({ length: 0, state: undefined });
     return new Story(model, state, { unknown, tokens: [...tokens], copies, stride: STRIDE });
   }
 
@@ -99,7 +99,7 @@ export class Story {
     const { unknown, tokens, copies, stride } = this.#past;
     const target = Math.max(copies[0]!.length, Math.min(length, this.length));
     const nearest = copies.findLast((copy) => copy.length <= target)!;
-    const state = nearest.state.fork();
+    const state = nearest.state?.fork() ?? this.#model.newState();
     const again = tokens.slice(nearest.length - unknown, target - unknown);
     const parts = again.length > stride ? [again] : again.map((token) => [token]);
     try {
@@ -117,7 +117,7 @@ export class Story {
     this.#state.dispose();
     this.#state = state;
     tokens.length = target - unknown;
-    for (const copy of copies) if (copy.length > target) copy.state.dispose();
+    for (const copy of copies) if (copy.length > target) copy.state?.dispose();
     this.#past.copies = copies.filter((copy) => copy.length <= target);
     this.#text = this.#decoder();
   }
@@ -128,14 +128,14 @@ export class Story {
     return new Story(this.#model, this.#state.fork(), {
       unknown,
       tokens: [...tokens],
-      copies: copies.map(({ length, state }) => ({ length, state: state.fork() })),
+      copies: copies.map(({ length, state }) => ({ length, state: state?.fork() })),
       stride,
     });
   }
 
   dispose(): void {
     this.#state.dispose();
-    for (const { state } of this.#past.copies) state.dispose();
+    for (const { state } of this.#past.copies) state?.dispose();
   }
 
   /** The ids of a prompt; a story that begins without one begins after the token that begins texts. */
@@ -166,10 +166,10 @@ export class Story {
     const past = this.#past;
     if (this.length - past.copies.at(-1)!.length < past.stride) return;
     past.copies.push({ length: this.length, state: this.#state.fork() });
-    if (past.copies.length * this.#state.byteLength <= MOST_BYTES || past.copies.length < 4) return;
+    if ((past.copies.length - 1) * this.#state.byteLength <= MOST_BYTES) return;
     past.stride *= 2;
     const gone = past.copies.filter((_, i) => i % 2 === 1);
     past.copies = past.copies.filter((_, i) => i % 2 === 0);
-    for (const { state } of gone) state.dispose();
+    for (const { state } of gone) state?.dispose();
   }
 }

@@ -1,6 +1,20 @@
-import { text } from '../shell/text.js';
+import '../figures/figures.css';
+import { HolePanel } from './hole-panel.jsx';
+import { LanesPanel } from './lanes-panel.jsx';
+import './page.css';
+import { text } from './text.js';
+import { TreePanel } from './tree-panel.jsx';
 
-/** The page at `#/scan`. */
+/** The page at `#/scan`: parallel scans as they run, on numbers one can edit. */
 export function Page() {
-  return <h1>{text.value.pages.scan}</h1>;
+  const t = text.value;
+  return (
+    <>
+      <h1>{t.title}</h1>
+      <p class="lead">{t.lead}</p>
+      <LanesPanel />
+      <HolePanel />
+      <TreePanel />
+    </>
+  );
 }

@@ -54,21 +54,26 @@ export class Branch {
     return this.#story;
   }
 
-  /** Takes in a prompt and goes on from it until its length is reached or someone stops it. */
-  async write(prompt: string): Promise<void> {
-    if (this.running.value) return;
+  /**
+   * Takes in a prompt and goes on from it until its length is reached or someone stops it.
+   * @returns whether the prompt has become part of the story
+   */
+  async write(prompt: string): Promise<boolean> {
+    if (this.running.value) return false;
     const controller = new AbortController();
     this.running.value = controller;
     this.failure.value = this.outcome.value = this.rate.value = undefined;
     const arrived = collect((tokens) => (this.tokens.value = [...this.tokens.value, ...tokens]));
     let drawn = 0;
     let began = 0;
+    let taken = prompt === '';
     try {
       const ask = { story: await this.story(), prompt, sampling: samplingWith(this.seed.value) };
       this.outcome.value = await client.ask('write', ask, {
         signal: controller.signal,
         onReport: ({ tokens, prompt }) => {
           arrived.add(tokens.map((token) => ({ ...token, drawn: !prompt })));
+          taken = true;
           if (prompt) return;
           began ||= performance.now();
           drawn += tokens.length;
@@ -82,6 +87,7 @@ export class Branch {
       this.running.value = undefined;
       this.settled.value++;
     }
+    return taken;
   }
 
   stop(): void {

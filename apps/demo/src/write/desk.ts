@@ -33,7 +33,9 @@ export async function write(which: readonly Branch[] = branches.value): Promise<
   const fresh = which.length === 1 && which[0]!.length === 0;
   if (fresh) which[0]!.seed.value = seed.value;
   draft.value = '';
-  await Promise.all(which.map((branch) => branch.write(prompt)));
+  const taken = await Promise.all(which.map((branch) => branch.write(prompt)));
+  // Words that did not get into the story are not lost.
+  if (!taken.includes(true)) draft.value ||= prompt;
 }
 
 /** Where the model's part begins: behind the last token that someone wrote. */

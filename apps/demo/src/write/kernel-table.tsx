@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { BackendDescription } from '@mamba2/core';
-import { client, model } from '../model/session.js';
+import { client, model, noWebGpu } from '../model/session.js';
 import { writing } from './desk.js';
 import { text } from './text.js';
 
@@ -20,31 +20,41 @@ export function KernelTable() {
       );
   }, [info, resting]);
   const description = described.value ?? info?.backend;
-  if (!description) return null;
+  const lacking = noWebGpu.value && (noWebGpu.value === 'none' ? t.noWebGpu : t.fellBack);
   return (
     <>
-      <p class="soft device">{description.device}</p>
+      <p class="soft device" role="status">
+        {description?.device} {description && lacking}
+      </p>
       <details class="kernels">
         <summary>{t.variants}</summary>
-        <dl lang="en">
-          {Object.entries(description.operations).map(([operation, { variant, why }]) => (
-            <div key={operation}>
-              <dt>
-                <code>{operation}</code>
-              </dt>
-              <dd>
-                {variant}
-                <small class="soft">{why}</small>
-              </dd>
-            </div>
-          ))}
-        </dl>
-        <ul class="soft" lang="en">
-          {description.notes.map((note) => (
-            <li key={note}>{note}</li>
-          ))}
-        </ul>
+        {description && <Operations {...description} />}
       </details>
     </>
+  );
+}
+
+function Operations({ operations, notes }: BackendDescription) {
+  return (
+    <div lang="en">
+      <dl>
+        {Object.entries(operations).map(([operation, { variant, why }]) => (
+          <div key={operation}>
+            <dt>
+              <code>{operation}</code>
+            </dt>
+            <dd>
+              {variant}
+              <small class="soft">{why}</small>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <ul class="soft">
+        {notes.map((note) => (
+          <li key={note}>{note}</li>
+        ))}
+      </ul>
+    </div>
   );
 }

@@ -20,13 +20,15 @@ export function LoadProgress({ loading }: { loading: Loading }) {
     <div class="loading">
       <p>{t.loading(name)}</p>
       <progress aria-label={t.loading(name)} max={total || 1} {...(total > 0 && { value: loaded })} />
-      <p class="soft numbers">
-        {total > 0 ? t.progress(loaded, total) : t.preparing}
-        {left !== undefined && ` · ${t.timeLeft(left)}`}
-      </p>
-      <button type="button" onClick={cancel}>
-        {t.cancel}
-      </button>
+      <div>
+        <span class="soft numbers">
+          {total > 0 ? t.progress(loaded, total) : t.preparing}
+          {left !== undefined && ` · ${t.timeLeft(left)}`}
+        </span>
+        <button type="button" class="quiet" onClick={cancel}>
+          {t.cancel}
+        </button>
+      </div>
     </div>
   );
 }

@@ -43,13 +43,12 @@ export function MemoryPanel() {
     }
   };
 
-  if (!info) return null;
   const two = branches.value.length > 1;
-  const idle = !busy.value;
+  const idle = info !== undefined && !busy.value;
   return (
     <section class="panel memory" aria-labelledby="memory">
       <h2 id="memory">{t.memory}</h2>
-      <p>{t.memoryLead(info.stateBytes)}</p>
+      <p>{info ? t.memoryLead(info.stateBytes) : '\u00a0'}</p>
       <div class={two ? 'pictures two' : 'pictures'}>
         {branches.value.map((branch, i) => (
           <Picture key={i} branch={branch} name={two ? (i === 0 ? t.branch.a : t.branch.b) : undefined} />
@@ -111,6 +110,7 @@ function Picture({ branch, name }: { branch: Branch; name: string | undefined })
   const settled = branch.settled.value;
   const shown = theme.value;
   useEffect(() => {
+    if (!model.value) return;
     let stale = false;
     void (async () => {
       const all = await client.ask('state', { story: await branch.story() }).catch(() => undefined);

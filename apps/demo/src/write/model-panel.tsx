@@ -27,14 +27,19 @@ export function ModelPanel() {
   return (
     <section class="panel model" aria-labelledby="model" aria-busy={loading.value !== undefined}>
       <h2 id="model">{t.model}</h2>
-      {info && (
-        <p>
-          <strong class="name">{info.name}</strong>
-          <br />
-          <span class="soft numbers">{t.parameters(info.parameters)}</span>
-        </p>
-      )}
-      {loading.value && <LoadProgress loading={loading.value} />}
+      <div class="which">
+        {loading.value ? (
+          <LoadProgress loading={loading.value} />
+        ) : (
+          info && (
+            <p>
+              <strong class="name">{info.name}</strong>
+              <br />
+              <span class="soft numbers">{t.parameters(info.parameters)}</span>
+            </p>
+          )
+        )}
+      </div>
       {cancelled.value && (
         <p class="soft" role="status">
           {t.cancelled}
@@ -91,12 +96,7 @@ export function ModelPanel() {
           </select>
         </label>
       </div>
-      {noWebGpu.value && (
-        <p class="soft note" role="status">
-          {noWebGpu.value === 'none' ? t.noWebGpu : t.fellBack}
-        </p>
-      )}
-      {info && <KernelTable />}
+      <KernelTable />
       <ModelPicker busy={busy} onChoose={(source) => void change({ source })} />
     </section>
   );

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { memo } from 'preact/compat';
 import { useRef } from 'preact/hooks';
+import { type Loading, loading, model } from '../model/session.js';
 import { Notice } from '../shell/notice.jsx';
 import type { Branch, Told } from './branch.js';
 import { branches, busy, keepOnly, selected, shared } from './desk.js';
@@ -120,12 +121,15 @@ function summary(branch: Branch, running: boolean): string {
   const t = text.value;
   const outcome = branch.outcome.value;
   if (running) return branch.rate.value === undefined ? t.writing : `${t.writing} ${t.rate(branch.rate.value)}`;
+  if (!model.value) return loading.value ? t.coming(share(loading.value)) : '';
   if (!outcome) return branch.length > 0 ? t.tokens(branch.length) : '';
   const { stopped, generated, seconds } = outcome;
   const parts = [t.outcome[stopped](generated)];
   if (generated > 1) parts.push(t.rate(generated / seconds));
   return parts.join(' · ');
 }
+
+const share = ({ loaded, total }: Loading) => (total > 0 ? Math.floor((100 * loaded) / total) / 100 : undefined);
 
 interface TokensProps {
   start: number;

@@ -36,6 +36,8 @@ export const text = words({
     rate: (perSecond: number) => `${number(perSecond, { maximumFractionDigits: perSecond < 20 ? 1 : 0 })} tokens/s`,
     tokens: (n: number) => `${number(n)} ${n === 1 ? 'token' : 'tokens'}`,
     writing: 'Writing …',
+    coming: (share: number | undefined) =>
+      share === undefined ? 'The model is on its way …' : `The model is on its way: ${percent(share)}`,
     failed: 'That did not work. What was written so far is still there.',
 
     sampling: 'Sampling',
@@ -108,9 +110,6 @@ export const text = words({
     format: 'Weights',
     formats: { stored: 'as stored', q8: '8 bits', q4: '4 bits' },
     variants: 'Kernels in use',
-    operation: 'Operation',
-    variant: 'Variant',
-    why: 'Why',
     loading: (name: string) => `Loading ${name}`,
     progress: (loaded: number, total: number) => `${megabytes(loaded)} of ${megabytes(total)} MB`,
     timeLeft: (seconds: number) =>
@@ -164,6 +163,7 @@ export const text = words({
     rate: (perSecond) => `每秒 ${number(perSecond, { maximumFractionDigits: perSecond < 20 ? 1 : 0 })} 个词元`,
     tokens: (n) => `${number(n)} 个词元`,
     writing: '正在写……',
+    coming: (share) => (share === undefined ? '模型正在路上……' : `模型正在路上：${percent(share)}`),
     failed: '这一步没有成功。已经写下的都还在。',
 
     sampling: '采样',
@@ -232,9 +232,6 @@ export const text = words({
     format: '权重',
     formats: { stored: '原样', q8: '8 位', q4: '4 位' },
     variants: '正在使用的内核',
-    operation: '运算',
-    variant: '变体',
-    why: '原因',
     loading: (name) => `正在载入 ${name}`,
     progress: (loaded, total) => `${megabytes(loaded)} / ${megabytes(total)} MB`,
     timeLeft: (seconds) =>

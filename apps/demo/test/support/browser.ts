@@ -1,3 +1,4 @@
+import axe from 'axe-core';
 import { chromium, type Browser, type Locator, type Page } from 'playwright';
 import { findBrowser } from '../../../../tools/browser/browser.js';
 import { launchBrowser } from '../../../../tools/browser/launch.js';
@@ -40,3 +41,12 @@ export async function open(browser: Browser, address: string, options: OpenOptio
 }
 
 export const button = (page: Page | Locator, name: string): Locator => page.getByRole('button', { name, exact: true });
+
+/** What axe objects to, in a line each. */
+export async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run(document));
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
+  );
+}

@@ -13,6 +13,7 @@ import { addRow, dot } from '../structured/maps.js';
 import { type Dense, denseMatrix } from '../structured/numbers.js';
 import { type AttentionHead, type QueriesKeysValues, readHead } from './masked.js';
 
+/** How scores become weights. */
 export interface SoftmaxOptions {
   /** what scores are multiplied by; 1/√n by default */
   readonly scale?: number | undefined;

@@ -18,6 +18,7 @@ import { type Numbers, readNumbers } from '../structured/numbers.js';
 import { expm, identity, solve } from './linear-algebra.js';
 import { readSystem, type StateSpace, type StateSpaceTensors, type System } from './system.js';
 
+/** From continuous time to steps: exact for an input held over the step, S4's bilinear rule, or Mamba's `B̄ = Δ B`. */
 export type Discretisation = 'zoh' | 'bilinear' | 'mamba';
 
 /** Ā as A is, (n) or (n, n), and B̄ (n). */

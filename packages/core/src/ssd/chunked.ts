@@ -1,5 +1,27 @@
-import { expectNumber } from '../arguments.js';
+import { expectNumber, refuseUnknown } from '../arguments.js';
+import type { Dense } from '../structured/numbers.js';
+import { tensorOf } from '../tensor.js';
 import { type HeadProblem, solveHeads, type SsdInput, type SsdOutput } from './problem.js';
+
+/** What the chunked form did with one chunk of one head: copies, which the receiver may keep. */
+export interface ChunkEvent {
+  /** the chunk's first position and the one past its last; packed sequences (`seqIdx`) count from their own start */
+  readonly start: number;
+  readonly end: number;
+  /** (r, r), r = end − start: the block of `M` on the diagonal */
+  readonly block: Dense;
+  /** (p, n): the state that all chunks before have left */
+  readonly entering: Dense;
+  /** (p, n): the state that this chunk hands on */
+  readonly leaving: Dense;
+}
+
+export interface ChunkedOptions {
+  /** q ≥ 1, 64 by default; the last chunk may be shorter. q = 1 is the recurrence, q = l the quadratic form. */
+  readonly chunkLength?: number | undefined;
+  /** Called for each chunk in order, head after head, sequence after sequence. */
+  readonly trace?: ((event: ChunkEvent) => void) | undefined;
+}
 
 /**
  * The chunked form (SSD): `M` cut into q × q blocks. Blocks on the diagonal are multiplied quadratically; each block below it has rank n
@@ -11,15 +33,25 @@ import { type HeadProblem, solveHeads, type SsdInput, type SsdOutput } from './p
  * 4. what a chunk finds  `Y_off = decay from the chunk's start ∘ (C H_{c−1}ᵀ)`
  *
  * O(l q (n + p) + l n p) multiply-adds per head. Source: Mamba-2 (arXiv 2405.21060), section 6 and listing 1.
- * @param chunkLength q ≥ 1; the last chunk may be shorter. q = 1 is the recurrence, q = l the quadratic form.
  * @throws ShapeError, ArgumentError
+ * @example
+ * ```ts
+ * import { hostTensor, ssdChunked } from '@mamba2/core';
+ * const ones = hostTensor([1, 1, 1, 1], [1, 4, 1, 1]);
+ * const events = [];
+ * const input = { x: ones, dt: hostTensor([1, 1, 1, 1], [1, 4, 1]), A: hostTensor([-Math.LN2]), B: ones, C: ones };
+ * ssdChunked(input, { chunkLength: 2, trace: (event) => events.push(event) });
+ * events[1].entering.data; // [1.5]
+ * events[1].block.data; // [1, 0, 0.5, 1]
+ * ```
  */
-export function ssdChunked(input: SsdInput, { chunkLength = 64 }: { chunkLength?: number } = {}): SsdOutput {
-  const q = expectNumber('chunkLength', chunkLength, { min: 1, integer: true });
-  return solveHeads(input, (head) => blockDecomposition(head, q));
+export function ssdChunked(input: SsdInput, options: ChunkedOptions = {}): SsdOutput {
+  refuseUnknown('ssdChunked', options, ['chunkLength', 'trace']);
+  const q = expectNumber('chunkLength', options.chunkLength ?? 64, { min: 1, integer: true });
+  return solveHeads(input, (head) => blockDecomposition(head, q, options.trace));
 }
 
-function blockDecomposition(head: HeadProblem, q: number): void {
+function blockDecomposition(head: HeadProblem, q: number, trace: ChunkedOptions['trace']): void {
   const { l, p, n, x, delta, a, B, C, state: H, y } = head;
   for (let start = 0; start < l; start += q) {
     const r = Math.min(q, l - start);
@@ -29,12 +61,15 @@ function blockDecomposition(head: HeadProblem, q: number): void {
     const Cc = C.subarray(start * n, (start + r) * n);
     const deltaC = delta.subarray(start, start + r);
     const L = expSegmentSums(deltaC, a);
+    const entering = trace && tensorOf(H.slice(), 'f64', [p, n]);
+    const block = trace && new Float64Array(r * r);
 
     // 1. Y_diag = (L ∘ C Bᵀ) (Δ X)
     const G = productTransposed(Cc, Bc, r, r, n);
     for (let j = 0; j < r; j++) {
       for (let i = 0; i <= j; i++) {
         const m = L[j * r + i]! * G[j * r + i]! * deltaC[i]!;
+        if (block) block[j * r + i] = m;
         for (let e = 0; e < p; e++) yc[j * p + e]! += m * xc[i * p + e]!;
       }
     }
@@ -51,6 +86,10 @@ function blockDecomposition(head: HeadProblem, q: number): void {
     const whole = first * L[(r - 1) * r]!;
     for (let e = 0; e < p * n; e++) H[e]! *= whole;
     addProduct(H, decayed, Bc, p, n, r);
+    if (trace && entering && block) {
+      const leaving = tensorOf(H.slice(), 'f64', [p, n]);
+      trace({ start, end: start + r, block: tensorOf(block, 'f64', [r, r]), entering, leaving });
+    }
   }
 }
 

@@ -34,6 +34,7 @@ export interface SsdInput {
   lengths?: HostTensor | undefined;
 }
 
+/** One state-space layer's output. */
 export interface SsdOutput {
   /** (b, l, h, p) */
   y: Tensor<Float64Array>;

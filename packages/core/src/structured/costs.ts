@@ -6,8 +6,10 @@
 import { expectNumber, refuseUnknown } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 
+/** The ways of multiplying by a semiseparable matrix that costs are known for. */
 export type MultiplicationForm = 'recurrent' | 'quadratic' | 'chunked' | 'divided';
 
+/** The size of a product M X. */
 export interface MultiplicationSize {
   /** size of the matrix */
   readonly l: number;
@@ -21,6 +23,7 @@ export interface MultiplicationSize {
   readonly A?: 'scalar' | 'diagonal' | 'general' | undefined;
 }
 
+/** What a product M X costs, counted exactly. */
 export interface MultiplicationCosts {
   /** numbers in the generators A, B and C */
   readonly stored: number;

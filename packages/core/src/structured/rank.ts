@@ -13,6 +13,7 @@ import { type Dense, type Numbers, readNumbers } from './numbers.js';
 /** A hundredth of the rounding error of a number near 1. */
 const DITHER = 2 ** -60;
 
+/** Which singular values count. */
 export interface RankOptions {
   /**
    * How small a singular value may be, as a fraction of the largest, and still count; 1e-12 by default: entries that are sums and products of

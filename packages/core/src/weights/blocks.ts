@@ -25,10 +25,12 @@ export const BLOCK = 32;
 /** Bytes of a block's integers. */
 export const blockBytes: Readonly<Record<BlockFormat, number>> = { q8: 32, q4: 16 };
 
+/** Whether a name is that of a block format. */
 export function isBlockFormat(dtype: string): dtype is BlockFormat {
   return dtype === 'q8' || dtype === 'q4';
 }
 
+/** Whether a matrix is in blocks. */
 export function isBlockMatrix(matrix: Stored | BlockMatrix): matrix is BlockMatrix {
   return isBlockFormat(matrix.dtype);
 }
@@ -44,6 +46,7 @@ export interface BlockLayout {
   readonly scaleBytes: number;
 }
 
+/** Where the integers and the scales of a matrix (m, k) lie. */
 export function blockLayout(dtype: BlockFormat, m: number, k: number): BlockLayout {
   const blocks = Math.ceil(k / BLOCK);
   const rowBytes = blocks * blockBytes[dtype];

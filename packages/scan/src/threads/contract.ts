@@ -50,6 +50,7 @@ export interface WorkerPool<T extends Tasks> {
   readonly memory: 'shared' | 'own' | 'caller';
   /** Why the pool takes no more runs, once a worker died or it was stopped. */
   readonly failure: DeviceError | undefined;
+  /** What it runs on, and why not on more. */
   describe(): PoolDescription;
   /** Zeroed memory that every lane sees. @throws ArgumentError for a size that is none; DeviceError when there is not so much */
   allocate(bytes: number): ArrayBuffer | SharedArrayBuffer;

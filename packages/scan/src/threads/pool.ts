@@ -7,7 +7,14 @@ import { prefixSum, recurrence, selectiveScan } from './tasks.js';
 import { ThreadPool } from './thread-pool.js';
 import { scanWorker } from './worker-source.js';
 
-const tasks = { prefixSum, recurrence, selectiveScan };
+const tasks = {
+  /** Prefix sums of rows. */
+  prefixSum,
+  /** `h_t = a_t h_{t−1} + b_t` of rows. */
+  recurrence,
+  /** Mamba-1's layer, channels shared out. */
+  selectiveScan,
+};
 
 /** The tasks behind the `threaded…` functions. */
 export type ScanTasks = typeof tasks;

@@ -48,6 +48,16 @@ async function importDawn(): Promise<Dawn> {
   }
 }
 
+/**
+ * Whether looking for a GPU is worth while. In Node on Linux the kernel's device files tell without loading Dawn, which complains on stderr where there
+ * is no driver; elsewhere only asking tells.
+ */
+export function mayHaveGpu(): boolean {
+  const node = globalThis.process?.getBuiltinModule?.('node:fs');
+  if (!node || globalThis.process.platform !== 'linux') return true;
+  return ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'].some((path) => node.existsSync(path));
+}
+
 /** @throws DeviceError when there is no adapter, saying what to install */
 export async function findAdapter(gpu: GPU): Promise<GPUAdapter> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });

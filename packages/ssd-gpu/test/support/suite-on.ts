@@ -1,6 +1,7 @@
 import { inject } from 'vitest';
 import { backendSuite } from '../../../core/test/support/backend-suite.js';
 import { webgpu } from '../../src/index.js';
+import { traits } from './traits.js';
 
 /** The tests that every backend passes, on one software driver. */
 export function suiteOn(adapter: string, variants?: 'portable'): void {
@@ -8,9 +9,6 @@ export function suiteOn(adapter: string, variants?: 'portable'): void {
   backendSuite({
     name: `webgpu on ${adapter}, ${variants ?? 'fastest'} variants`,
     make: () => webgpu({ dawn: [`adapter=${adapter}`], ...(variants && { variants }) }),
-    // f32 throughout: a sum of k products loses about √k · 6e-8.
-    tolerance: 1e-5,
-    refuses: ['attention'],
-    blockFormats: ['q8'],
+    ...traits,
   });
 }

@@ -1,0 +1,28 @@
+import { number } from '../i18n/i18n.js';
+
+const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+/** A number as one would write it by hand, with three digits: 0.125, 12 300, 2.4 · 10⁻⁹. */
+export function short(value: number, digits = 3): string {
+  const size = Math.abs(value);
+  if (value === 0 || !Number.isFinite(value)) return String(value === 0 ? 0 : value);
+  if (size < 1e-3 || size >= 1e7) {
+    const [mantissa = '', exponent = '0'] = value.toExponential(Math.max(0, digits - 1)).split('e');
+    const power = String(Math.abs(Number(exponent))).replace(/\d/g, (d) => superscripts[Number(d)]!);
+    return `${mantissa.replace('-', '−')} · 10${Number(exponent) < 0 ? '⁻' : ''}${power}`;
+  }
+  return number(value, size >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: digits }).replace(
+    '-',
+    '−',
+  );
+}
+
+/** Milliseconds, or microseconds where there are few. */
+export function duration(ms: number): string {
+  return ms < 1 ? `${short(1000 * ms)} µs` : ms < 1000 ? `${short(ms)} ms` : `${short(ms / 1000)} s`;
+}
+
+/** 0.953 → 95.3 % */
+export function percent(share: number): string {
+  return number(share, { style: 'percent', maximumFractionDigits: 1 });
+}

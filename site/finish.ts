@@ -1,0 +1,21 @@
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Source files that the guides link to: as text, so that a browser shows them. (To a web server, `.ts` is a video.) */
+const SOURCE = /\.(ts|wgsl|py)$/;
+
+const dist = fileURLToPath(new URL('dist', import.meta.url));
+const media = join(dist, 'media');
+const sources = (await readdir(media)).filter((name) => SOURCE.test(name));
+for (const name of sources) await rename(join(media, name), join(media, `${name}.txt`));
+
+for (const entry of await readdir(dist, { recursive: true, withFileTypes: true })) {
+  if (!entry.isFile() || !entry.name.endsWith('.html')) continue;
+  const path = join(entry.parentPath, entry.name);
+  const html = await readFile(path, 'utf8');
+  const linked = html.replaceAll(/(href="[^"]*media\/)([^"/]+)"/g, (all, before: string, name: string) =>
+    SOURCE.test(name) ? `${before}${name}.txt"` : all,
+  );
+  if (linked !== html) await writeFile(path, linked);
+}
