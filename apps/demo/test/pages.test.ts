@@ -108,7 +108,7 @@ test('theme and language last until the next visit', async () => {
   expect(await paper()).not.toBe(light);
   await button(page, '用中文显示').click();
   await page.reload();
-  await page.getByRole('heading', { level: 1, name: '扫描' }).waitFor();
+  await page.getByRole('heading', { level: 1, name: '把递推一次算完' }).waitFor();
   expect(await paper()).not.toBe(light);
   expect(errors).toEqual([]);
 });
@@ -120,7 +120,7 @@ test('a story waits while other pages are looked at', async () => {
   await write(page);
   const told = await storyOf(page);
   await page.getByRole('link', { name: 'Scan' }).click();
-  await page.getByRole('heading', { level: 1, name: 'Scan' }).waitFor();
+  await page.getByRole('heading', { level: 1, name: 'A recurrence, all at once' }).waitFor();
   await page.getByRole('link', { name: 'Write', exact: true }).click();
   await page.getByRole('heading', { level: 1, name: 'Write' }).waitFor();
   expect(await storyOf(page)).toBe(told);

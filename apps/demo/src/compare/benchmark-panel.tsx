@@ -1,7 +1,7 @@
 import { useCallback } from 'preact/hooks';
 import { number } from '../i18n/i18n.js';
 import { Choices, Slider } from '../figures/choices.jsx';
-import { duration, short } from '../figures/numerals.js';
+import { duration, powerOfTen, short } from '../figures/numerals.js';
 import { Plot } from '../figures/plot.jsx';
 import { Notice } from '../shell/notice.jsx';
 import type { Measured, Refused } from './benchmark.js';
@@ -81,7 +81,7 @@ function Results({ session }: { session: Session }) {
       marginBottom: 34,
       marginRight: 76,
       x: { type: 'log' as const, base: 2, label: 'l →', tickFormat: 'd', ticks: 6 },
-      y: { type: 'log' as const, grid: true, label: 'ms', ticks: 5, tickFormat: (d: number) => short(d, 2) },
+      y: { type: 'log' as const, grid: true, label: 'ms', ticks: 5, tickFormat: powerOfTen },
       symbol: { range: ['triangle', 'circle', 'square'], domain: ['ssm', 'ssd', 'attention'] },
       marks: [
         plot.ruleX(measured, {

@@ -1,6 +1,6 @@
 import { useCallback } from 'preact/hooks';
 import { number } from '../i18n/i18n.js';
-import { short } from '../figures/numerals.js';
+import { powerOfTen } from '../figures/numerals.js';
 import { Plot } from '../figures/plot.jsx';
 import { costsOf, fits, type Form, forms, lengthsUpTo, ranges, type Size } from './sizes.js';
 import { size, valid } from './state.js';
@@ -78,7 +78,7 @@ function Costs() {
         marginBottom: 34,
         marginRight: 76,
         x: { type: 'log' as const, base: 2, label: 'l →', tickFormat: 'd', ticks: 6 },
-        y: { type: 'log' as const, grid: true, label: null, ticks: 5, tickFormat: (d: number) => short(d, 2) },
+        y: { type: 'log' as const, grid: true, label: null, ticks: 5, tickFormat: powerOfTen },
         marks: [
           plot.line(points, {
             x: 'l',

@@ -112,7 +112,7 @@ export function MemoryPanel() {
             viewBox={`0 -1.1 ${SAMPLES} 2.2`}
             preserveAspectRatio="none"
             role="application"
-            tabIndex={0}
+            tabindex={0}
             aria-label={t.drawAlt(number(brush.value), short(now[brush.value]!, 2))}
             onPointerDown={onDown}
             onPointerMove={(event) => onStroke(event)}

@@ -46,17 +46,19 @@ export function HeatMap(props: HeatMapProps) {
   const { label, rows, columns, values, names, cursor, describe, children } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const dragging = useRef<Cell | undefined>(undefined);
-  const [cellSize, setCellSize] = useState(0);
+  const outer = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
   const help = useId();
   const shown = theme.value;
   const largest = props.largest ?? largestOf(values);
 
   useEffect(() => paint(canvas.current!, rows, columns, values, largest), [rows, columns, values, largest, shown]);
   useEffect(() => {
-    const watcher = new ResizeObserver(([entry]) => setCellSize(entry!.contentRect.width / columns));
-    watcher.observe(canvas.current!);
+    // The room there is, whether or not names take some of it: what is decided here must not change what it is decided by.
+    const watcher = new ResizeObserver(([entry]) => setWidth(entry!.contentRect.width));
+    watcher.observe(outer.current!);
     return () => watcher.disconnect();
-  }, [columns]);
+  }, []);
 
   const within = ([j, i]: Cell): Cell => {
     const row = Math.min(Math.max(j, 0), rows - 1);
@@ -86,10 +88,11 @@ export function HeatMap(props: HeatMapProps) {
     cursor.value = within([j + step[0], i + step[1]]);
   };
   const at = cursor?.value;
+  const cellSize = (0.94 * width) / columns;
   const named = names && cellSize >= 10.5;
   const interactive = cursor !== undefined || props.onArrow !== undefined;
   return (
-    <div class={`heat-map ${named ? 'named' : ''}`}>
+    <div class={`heat-map ${named ? 'named' : ''}`} ref={outer}>
       {named && <Names which="columns" names={names.columns} cell={cellSize} at={at?.[1]} />}
       {named && <Names which="rows" names={names.rows} cell={cellSize} at={at?.[0]} />}
       <div

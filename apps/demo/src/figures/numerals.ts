@@ -17,6 +17,14 @@ export function short(value: number, digits = 3): string {
   );
 }
 
+/** Labels for a logarithmic axis: powers of ten by name, nothing between. */
+export function powerOfTen(value: number): string {
+  const exponent = Math.round(Math.log10(value));
+  if (Math.abs(value / 10 ** exponent - 1) > 1e-9) return '';
+  if (Math.abs(exponent) <= 3) return number(10 ** exponent, { maximumFractionDigits: 3 });
+  return short(10 ** exponent, 1).replace('1 · ', '');
+}
+
 /** Milliseconds, or microseconds where there are few. */
 export function duration(ms: number): string {
   return ms < 1 ? `${short(1000 * ms)} µs` : ms < 1000 ? `${short(ms)} ms` : `${short(ms / 1000)} s`;

@@ -1,4 +1,5 @@
 import type { Page } from 'playwright';
+import { button } from './browser.js';
 import { modelReady, setRange, write } from './desk.js';
 
 /** The pages of the site. */
@@ -14,11 +15,15 @@ export const opened: Record<PageName, (page: Page) => Promise<void>> = {
     await write(page);
     await page.locator('.memory figcaption', { hasText: 'layers' }).waitFor();
   },
-  duality: (page) => heading(page, 'Duality'),
-  scan: (page) => heading(page, 'Scan'),
-  compare: (page) => heading(page, 'Compare'),
+  async duality(page) {
+    await page.locator('#chunks [data-test=measured]', { hasText: /s$/ }).waitFor();
+    await page.locator('#impulse .plot svg').waitFor();
+  },
+  async scan(page) {
+    await page.locator('#lanes .trace').waitFor();
+    for (let step = 0; step < 3; step++) await button(page, 'Forward').click();
+  },
+  async compare(page) {
+    await page.locator('#costs .plot svg').waitFor();
+  },
 };
-
-async function heading(page: Page, name: string): Promise<void> {
-  await page.getByRole('heading', { level: 1, name }).waitFor();
-}
