@@ -1,4 +1,5 @@
 export * from './arguments.js';
+export { type AttentionAxes, attentionAxes } from './attention-axes.js';
 export * from './backend.js';
 export * from './dtype.js';
 export * from './errors.js';

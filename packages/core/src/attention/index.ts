@@ -1,4 +1,3 @@
-export { type AttentionAxes, attentionAxes } from './axes.js';
 export { attentionMatrix, type HeadChoice, headGenerators, type SsdHeads } from './heads.js';
 export { causalMask, decayMask, linearAttention, maskedAttention, type QueriesKeysValues } from './masked.js';
 export { rotaryTable } from './rotary.js';

@@ -1,4 +1,4 @@
-import { attentionAxes } from '../attention/axes.js';
+import { attentionAxes } from '../attention-axes.js';
 import { expectNumber, refuseUnknown } from '../arguments.js';
 import type { AttentionOptions, KeyValueCache, Rotary } from '../backend.js';
 import { ArgumentError } from '../errors.js';

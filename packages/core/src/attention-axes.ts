@@ -1,8 +1,8 @@
-import { expectNumber } from '../arguments.js';
-import type { AttentionOptions, KeyValueCache } from '../backend.js';
-import { ArgumentError, ShapeError } from '../errors.js';
-import { expectShape, shapeText } from '../shape.js';
-import type { Tensor } from '../tensor.js';
+import { expectNumber } from './arguments.js';
+import type { AttentionOptions, KeyValueCache } from './backend.js';
+import { ArgumentError, ShapeError } from './errors.js';
+import { expectShape, shapeText } from './shape.js';
+import type { Tensor } from './tensor.js';
 
 /** Sizes of a `Backend.attention`: of b rows and l positions, h heads over g, in `slots` of a cache of `capacity` (b and l without one). */
 export type AttentionAxes = Record<'b' | 'l' | 'h' | 'g' | 'p' | 'slots' | 'capacity' | 'scale', number>;
