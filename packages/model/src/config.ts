@@ -22,9 +22,11 @@ export interface ModelConfig {
 
 /** One residual block: a norm and a mixer, then, where there is one, a norm and a gated MLP. */
 export interface LayerConfig {
-  readonly mixer: Mamba2Config | Mamba1Config;
+  readonly mixer: MixerConfig;
   readonly mlp?: GatedMlpConfig;
 }
+
+export type MixerConfig = Mamba2Config | Mamba1Config | AttentionConfig;
 
 /** A Mamba-2 mixer. Widths in numbers: dInner = expand · dModel, dSsm = h · p ≤ dInner (the rest is a gated MLP inside the mixer). */
 export interface Mamba2Config {
@@ -67,6 +69,29 @@ export interface Mamba1Config {
   readonly dtRank: number;
   readonly bias: boolean;
   readonly convBias: boolean;
+}
+
+/** An attention mixer of mamba_ssm's hybrids. */
+export interface AttentionConfig {
+  readonly type: 'attention';
+  /** h, of queries */
+  readonly nheads: number;
+  /** g, of keys and values: h / g neighbouring heads share one. */
+  readonly kvHeads: number;
+  /** p */
+  readonly headdim: number;
+  /** Width of a gated MLP beside the attention; 0 for none. */
+  readonly mlpHidden: number;
+  /** Width of the causal convolution over queries, keys and values; 0 for none. */
+  readonly dConv: number;
+  /** in_proj has a bias. */
+  readonly bias: boolean;
+  /** out_proj has a bias. */
+  readonly outBias: boolean;
+  /** What scores are multiplied by. */
+  readonly scale: number;
+  /** Turns the first `dim` coordinates of queries and keys. */
+  readonly rotary?: { readonly dim: number; readonly base: number; readonly interleaved: boolean };
 }
 
 /** `fc2(x · silu(gate))` with `[x, gate] = fc1(u)`. */

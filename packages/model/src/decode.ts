@@ -1,7 +1,7 @@
-import { row, type Sampler, type SamplingParams, seedWords, type Tensor, unsqueeze } from '@mamba2/core';
+import { type Sampler, type SamplingParams, seedWords, slice, type Tensor, unsqueeze } from '@mamba2/core';
 import { feed } from './feed.js';
-import { hidden, logits, type Network, zeroStates } from './network.js';
-import type { MixerState } from './weights.js';
+import { type MixerState, Snapshot } from './mixer-state.js';
+import { hidden, logits, type Network } from './network.js';
 
 /** Where one sequence of a batch stands when decoding begins. */
 export interface DecodeRow {
@@ -58,7 +58,7 @@ export class Decoder<S> {
   readonly #launched: number[];
   readonly #running: boolean[];
   readonly #next: number[];
-  #snapshot: MixerState<S>[] | undefined;
+  #snapshot: Snapshot<S> | undefined;
   #steps = 0;
   #failed = false;
 
@@ -84,8 +84,7 @@ export class Decoder<S> {
       backend.sample(scores, this.#sampler);
       return options.withLogits ? { scores } : {};
     });
-    if (backend.lookahead > 1) this.#snapshot = zeroStates(network, rows.length);
-    this.#keep();
+    if (backend.lookahead > 1) this.#snapshot = new Snapshot(network, states);
   }
 
   /** The next token of every row that still runs; nothing once none does or `maxTokens` are drawn. */
@@ -146,14 +145,15 @@ export class Decoder<S> {
         const fed = this.#fed[r]!;
         const ended = this.#options.stopIds.includes(this.#next[r]!);
         if (this.#launched[r]! <= fed.length || (ended && fed.length > 0)) continue;
-        for (const [i, layer] of this.#states.entries()) copyState(this.#network, this.#snapshot![i]!, layer, r, r);
+        this.#snapshot!.restore(r);
         await feed(this.#network, this.#states, [fed], [r]);
       }
       return true;
     } finally {
       this.#program.dispose();
       const { vocab: _, ...tensors } = this.#sampler;
-      backend.free(...Object.values(tensors), ...(this.#snapshot ?? []).flatMap((layer) => [layer.conv, layer.ssm]));
+      backend.free(...Object.values(tensors));
+      this.#snapshot?.dispose();
     }
   }
 
@@ -174,12 +174,7 @@ export class Decoder<S> {
 
   /** Copies the states as they are now, everything launched being known to the host. */
   #keep(): void {
-    if (!this.#snapshot) return;
-    const { backend } = this.#network;
-    for (const [i, { conv, ssm }] of this.#states.entries()) {
-      backend.copy(conv, this.#snapshot[i]!.conv);
-      backend.copy(ssm, this.#snapshot[i]!.ssm);
-    }
+    this.#snapshot?.keep();
     for (const r of this.#rows.keys()) {
       if (!this.#running[r]) continue;
       this.#fed[r] = [];
@@ -188,21 +183,9 @@ export class Decoder<S> {
   }
 }
 
-/** Copies one slot of a layer's state to another state's slot. */
-export function copyState<S>(
-  { backend }: Network<S>,
-  from: MixerState<S>,
-  to: MixerState<S>,
-  fromSlot: number,
-  toSlot: number,
-): void {
-  backend.copy(row(from.conv, fromSlot), row(to.conv, toSlot));
-  backend.copy(row(from.ssm, fromSlot), row(to.ssm, toSlot));
-}
-
 /** One element of a vector as a vector of length 1. */
 function slotOf<S>(t: Tensor<S>, i: number): Tensor<S> {
-  return row(unsqueeze(t, 1), i);
+  return slice(t, 0, i, i + 1);
 }
 
 function makeSampler<S>(

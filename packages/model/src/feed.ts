@@ -1,7 +1,7 @@
 import type { Tensor } from '@mamba2/core';
 import { hidden, type Network } from './network.js';
 import { turns } from './turn.js';
-import type { MixerState } from './weights.js';
+import type { MixerState } from './mixer-state.js';
 
 export interface FeedOptions {
   signal?: AbortSignal | undefined;

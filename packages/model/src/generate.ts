@@ -7,9 +7,10 @@ import {
   samplingParams,
 } from '@mamba2/core';
 import type { Tokenizer } from '@mamba2/tokenizer';
-import { copyState, Decoder, type DecodeOptions, type DecodeRow } from './decode.js';
+import { Decoder, type DecodeOptions, type DecodeRow } from './decode.js';
 import { feed } from './feed.js';
-import { type Network, zeroStates } from './network.js';
+import { copyStates, tensorsOf, zeroStates } from './mixer-state.js';
+import type { Network } from './network.js';
 import type { SequenceRecord, State } from './state.js';
 import { StopScanner } from './stops.js';
 import { turns } from './turn.js';
@@ -56,8 +57,8 @@ const OPTIONS = [
   'repetitionPenalty',
 ];
 
-/** Why a sequence ended. */
-export type Stopped = 'eos' | 'stop' | 'length' | 'aborted';
+/** Why a sequence ended; `capacity` when the state given is full. */
+export type Stopped = 'eos' | 'stop' | 'length' | 'capacity' | 'aborted';
 
 /** One token as it arrives, and the text that has become certain with it. */
 export interface Piece {
@@ -178,6 +179,10 @@ class Row {
   readonly #record: SequenceRecord | undefined;
   readonly #text: TextStream;
   readonly #drawn: number[] = [];
+  /** Positions that a state held before. */
+  readonly #held: number;
+  /** How many tokens can be drawn before the state is full. */
+  readonly #room: number;
   done = false;
 
   constructor(generator: Generator, prompt: Prompt, state: State | undefined, stops: readonly string[]) {
@@ -191,7 +196,15 @@ class Row {
         fix: 'begin with a word, or with the end-of-text token',
       });
     }
+    state?.expectRoom(this.ids.length);
+    this.#held = state?.record.fed ?? 0;
+    this.#room = (state?.capacity ?? Infinity) - this.#held - this.ids.length + 1;
     this.#text = new TextStream(generator.tokenizer, this.ids, stops);
+  }
+
+  /** Positions that the sequence has once so many tokens are drawn, as far as there is room. */
+  positions(drawn: number): number {
+    return this.#held + this.ids.length - 1 + Math.min(drawn, this.#room);
   }
 
   /** Where decoding begins. */
@@ -204,10 +217,15 @@ class Row {
   take(id: number, isEos: boolean, maxTokens: number): { text: string; stopped?: Stopped } {
     this.#drawn.push(id);
     const { text, stopped } = this.#text.push(id);
-    const why = stopped ? 'stop' : isEos ? 'eos' : this.#drawn.length === maxTokens ? 'length' : undefined;
+    const why = stopped ? 'stop' : isEos ? 'eos' : this.#exhausted(maxTokens);
     if (!why) return { text };
     this.done = true;
     return { text: stopped ? text : text + this.#text.flush(), stopped: why };
+  }
+
+  #exhausted(maxTokens: number): Stopped | undefined {
+    if (this.#drawn.length === maxTokens) return 'length';
+    return this.#drawn.length === this.#room ? 'capacity' : undefined;
   }
 
   /** Ends the sequence from outside; the text still held back. */
@@ -260,10 +278,16 @@ async function* run(
   const { network } = generator;
   const releases: (() => void)[] = [];
   // Everything happens in slots of this generation's own; the states are written once, at the end.
-  const layers = zeroStates(network, rows.length);
+  const capacity = Math.max(...rows.map((row) => row.positions(decoding.maxTokens)));
+  const layers = zeroStates(network, rows.length, capacity);
+  const copy = (state: State, slot: number, direction: 'in' | 'out') => {
+    const [from, to] = direction === 'in' ? [state.layers, layers] : [layers, state.layers];
+    const [fromSlot, toSlot] = direction === 'in' ? [0, slot] : [slot, 0];
+    copyStates(network, from, to, { fromSlot, toSlot, length: state.record.fed });
+  };
   try {
     for (const state of states ?? []) releases.push(state.use('generation', network));
-    states?.forEach((state, i) => state.layers.forEach((layer, k) => copyState(network, layer, layers[k]!, 0, i)));
+    states?.forEach((state, i) => copy(state, i, 'in'));
     try {
       const prefixes = rows.map((row) => row.ids.slice(0, -1));
       await feed(network, layers, prefixes, undefined, { signal, onProgress: onPrompt });
@@ -279,11 +303,11 @@ async function* run(
     } finally {
       if (await decoder.finish()) {
         for (const row of rows) row.commit();
-        states?.forEach((state, i) => state.layers.forEach((layer, k) => copyState(network, layers[k]!, layer, i, 0)));
+        states?.forEach((state, i) => copy(state, i, 'out'));
       }
     }
   } finally {
-    network.backend.free(...layers.flatMap(({ conv, ssm }) => [conv, ssm]));
+    network.backend.free(...tensorsOf(layers));
     for (const release of releases) release();
   }
 }

@@ -1,5 +1,6 @@
 import { type Backend, hostTensor, softplus, type Tensor } from '@mamba2/core';
 import { padded } from './feed.js';
+import { tensorsOf, zeroStates } from './mixer-state.js';
 import { hidden, type Network } from './network.js';
 
 /** What one Mamba-2 layer multiplies by: all that its matrix `M` is made of, on the host. */
@@ -55,7 +56,12 @@ export async function inspect<S>(network: Network<S>, ids: readonly number[]): P
       return y;
     },
   };
-  backend.scope(() => hidden({ ...network, backend: watching }, padded(network, [ids], ids.length)));
+  const states = zeroStates(network, 1, ids.length);
+  try {
+    backend.scope(() => void hidden({ ...network, backend: watching }, padded(network, [ids], ids.length), states));
+  } finally {
+    backend.free(...tensorsOf(states));
+  }
   const mamba2Layers = config.layers.flatMap(({ mixer }, i) => (mixer.type === 'mamba2' ? [i] : []));
   return (await Promise.all(taps)).map((tap, i) => ({ layer: mamba2Layers[i]!, ...tap }));
 }

@@ -18,9 +18,10 @@ import { feed, type FeedOptions, padded } from './feed.js';
 import { fingerprint } from './fingerprint.js';
 import { type GenerateOptions, type Generator, generate, type Piece, type Prompt, promptIds } from './generate.js';
 import { inspect, type InspectedLayer } from './inspect.js';
+import { ROOM, Snapshot, tensorsOf, zeroStates } from './mixer-state.js';
 import { hidden, logits, type Network } from './network.js';
 import { type Score, type ScoreOptions, score } from './score.js';
-import { loadState, State } from './state.js';
+import { loadState, State, type StateOptions } from './state.js';
 import { loadWeights, type LoadProgress } from './weights.js';
 
 export interface LoadOptions {
@@ -34,6 +35,16 @@ export interface LoadOptions {
   /** Bytes as they arrive on the backend. */
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
+}
+
+export interface PrefillOptions extends FeedOptions, StateOptions {
+  /** Where to go on from, in place of a new state. */
+  state?: State;
+  /**
+   * How many of these tokens a generation had drawn; none unless given. The random generator then stands behind them, and going on with the
+   * same seed draws what came next.
+   */
+  drawn?: number;
 }
 
 /**
@@ -141,40 +152,40 @@ export class Mamba2 {
     return promptIds(this.#generator(), prompt, (options.state?.length ?? 0) === 0);
   }
 
-  /** An empty state. */
-  newState(): State {
-    return new State(this.#network, this.fingerprint);
+  /** An empty state; of a hybrid model with room for 2048 positions unless given. @throws ArgumentError for a bad capacity */
+  newState(options: StateOptions = {}): State {
+    refuseUnknown('newState', options, ['capacity']);
+    return new State(this.#network, this.fingerprint, options);
   }
 
   /**
-   * The state that `State.save` wrote.
+   * The state that `State.save` wrote; of a hybrid model with room for 2048 positions more unless given.
    * @throws CheckpointError for another model's state or a damaged file
    */
-  loadState(saved: Uint8Array): Promise<State> {
-    return loadState(this.#network, this.fingerprint, saved);
+  loadState(saved: Uint8Array, options: StateOptions = {}): Promise<State> {
+    return loadState(this.#network, this.fingerprint, saved, options);
   }
 
   /**
-   * Reads a prompt into a state, from where it stands. The same state as reading it in any number of parts. O(length).
-   * @param options.drawn how many of these tokens a generation had drawn (none unless given): the random generator then stands behind
-   *   them, and going on with the same seed draws what came next
-   * @throws ArgumentError for a bad prompt; the signal's reason, the state then being as before
+   * Reads a prompt into a state, from where it stands, or into a new one (of a hybrid model with room for 2048 positions more unless given). The
+   * same state as reading it in any number of parts. O(length); of a hybrid's attention layers O(length²).
+   * @throws ArgumentError for a bad prompt, or one that the state has no room for; the signal's reason, the state then being as before
    */
-  async prefill(prompt: Prompt, options: FeedOptions & { state?: State; drawn?: number } = {}): Promise<State> {
-    refuseUnknown('prefill', options, ['state', 'drawn', 'signal', 'onProgress']);
-    const state = options.state ?? this.newState();
-    const ids = promptIds(this.#generator(), prompt, state.length === 0);
+  async prefill(prompt: Prompt, options: PrefillOptions = {}): Promise<State> {
+    refuseUnknown('prefill', options, ['state', 'capacity', 'drawn', 'signal', 'onProgress']);
+    const ids = promptIds(this.#generator(), prompt, (options.state?.length ?? 0) === 0);
+    const state = options.state ?? this.newState({ capacity: options.capacity ?? ids.length + ROOM });
     const drawn = expectNumber('drawn', options.drawn ?? 0, { min: 0, max: ids.length, integer: true });
     const release = state.use('prefill', this.#network);
     const { record } = state;
     const all = record.pending === undefined ? ids : [record.pending, ...ids];
-    let before: State | undefined;
+    let before: Snapshot<unknown> | undefined;
     try {
-      before = new State(this.#network, this.fingerprint);
-      before.restore(state);
+      state.expectRoom(all.length - 1);
+      before = new Snapshot(this.#network, state.layers);
       await feed(this.#network, state.layers, [all.slice(0, -1)], undefined, options);
     } catch (error) {
-      if (before) state.restore(before);
+      before?.restore(0);
       if (!options.state) state.dispose();
       throw error;
     } finally {
@@ -198,12 +209,15 @@ export class Mamba2 {
     const { state } = options;
     const given = promptIds(this.#generator(), ids, false);
     if (given.length === 0) throw new ArgumentError('forward', { given: 'no ids', expected: 'at least one' });
+    const pending = state?.record.pending;
+    const all = pending === undefined ? given : [pending, ...given];
+    state?.expectRoom(all.length);
     const release = state?.use('forward', this.#network);
+    const own = state ? undefined : zeroStates(this.#network, 1, all.length);
     try {
-      const pending = state?.record.pending;
-      const all = pending === undefined ? given : [pending, ...given];
       const scores = backend.scope(() => {
-        return logits(this.#network, hidden(this.#network, padded(this.#network, [all], all.length), state?.layers));
+        const ids = padded(this.#network, [all], all.length);
+        return logits(this.#network, hidden(this.#network, ids, own ?? state!.layers));
       });
       const asked = slice(scores, 1, all.length - given.length, all.length);
       const values = (await backend.read(asked)) as Float64Array | Float32Array;
@@ -215,6 +229,7 @@ export class Mamba2 {
       }
       return hostTensor(values, [given.length, this.config.paddedVocabSize]);
     } finally {
+      if (own) backend.free(...tensorsOf(own));
       release?.();
     }
   }

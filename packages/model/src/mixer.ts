@@ -1,6 +1,7 @@
 import { type Backend, flat, heads, type SlotOptions, split, type Tensor } from '@mamba2/core';
 import type { Mamba2Config } from './config.js';
-import type { Linear, Mamba2Weights, MixerState } from './weights.js';
+import type { MixerState } from './mixer-state.js';
+import type { Linear, Mamba2Weights } from './weights.js';
 
 /**
  * The Mamba-2 mixer, the block of the paper (arXiv 2405.21060, figure 6):
@@ -8,7 +9,7 @@ import type { Linear, Mamba2Weights, MixerState } from './weights.js';
  *
  * @param u (b, l, dModel), already normalised
  * @param residual (b, l, dModel), what the result is added to
- * @param state the sequence's memory, advanced by l steps; without it every row starts from nothing
+ * @param state the sequence's memory, advanced by l steps
  * @returns (b, l, dModel)
  */
 export function mamba2Mixer<S>(
@@ -17,7 +18,7 @@ export function mamba2Mixer<S>(
   w: Mamba2Weights<S>,
   u: Tensor<S>,
   residual: Tensor<S>,
-  state?: MixerState<S>,
+  state: MixerState<S>,
   slots: SlotOptions<S> = {},
 ): Tensor<S> {
   const { causalConv1d, ssd, rmsNorm, siluGate, concat } = backend;
@@ -36,10 +37,10 @@ export function mamba2Mixer<S>(
   const dMlp = dInner - dSsm;
 
   const [z0, x0, z, xBC, dt] = split(linear(backend, u, w.in_proj), [dMlp, dMlp, dSsm, dSsm + 2 * g * n, h]) as Five<S>;
-  const [x, B, C] = split(causalConv1d(xBC, w.conv1d, state?.conv, slots), [dSsm, g * n, g * n]) as Three<S>;
+  const [x, B, C] = split(causalConv1d(xBC, w.conv1d, state.conv, slots), [dSsm, g * n, g * n]) as Three<S>;
   const gate = w.norm ? undefined : heads(z, p);
   const options = { dtSoftplus: true, dtLimit, z: gate, ...slots };
-  const y = flat(ssd(heads(x, p), dt, heads(B, n), heads(C, n), w, state?.ssm, options));
+  const y = flat(ssd(heads(x, p), dt, heads(B, n), heads(C, n), w, state.ssm, options));
   const ssm = w.norm ? rmsNorm(y, w.norm, { gate: z, normBeforeGate, groups: normGroups, eps: normEps }) : y;
   // Where the SSM is narrower than the block, the rest of it is a gated MLP.
   return linear(backend, dMlp > 0 ? concat([siluGate(x0, z0), ssm]) : ssm, w.out_proj, residual);

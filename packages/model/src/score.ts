@@ -1,7 +1,8 @@
 import { ArgumentError, expectNumber, refuseUnknown } from '@mamba2/core';
 import { padded } from './feed.js';
 import { type Generator, promptIds } from './generate.js';
-import { hidden, logits, zeroStates } from './network.js';
+import { tensorsOf, zeroStates } from './mixer-state.js';
+import { hidden, logits } from './network.js';
 import { turns } from './turn.js';
 
 /** How {@link Mamba2.score} is run. */
@@ -39,7 +40,7 @@ export async function score(generator: Generator, text: string, options: ScoreOp
 
   const inputs = [start, ...ids.slice(0, -1)];
   const tokens: Score['tokens'] = [];
-  const states = zeroStates(network, 1);
+  const states = zeroStates(network, 1, ids.length);
   const turn = turns();
   try {
     for (let from = 0; from < ids.length; from += backend.segment) {
@@ -56,7 +57,7 @@ export async function score(generator: Generator, text: string, options: ScoreOp
       onProgress?.({ scored: to, total: ids.length });
     }
   } finally {
-    backend.free(...states.flatMap(({ conv, ssm }) => [conv, ssm]));
+    backend.free(...tensorsOf(states));
   }
   const logProb = tokens.reduce((sum, token) => sum + token.logProb, 0);
   const bytes = new TextEncoder().encode(text).length;

@@ -3,14 +3,17 @@ import {
   bytesPerElement,
   CheckpointError,
   DeviceError,
+  expectNumber,
+  refuseUnknown,
   sizeOf,
+  slice,
   type Stored,
   stored,
+  type Tensor,
 } from '@mamba2/core';
 import { readSafetensors, writeSafetensors } from './checkpoint/safetensors.js';
-import { copyState } from './decode.js';
-import { type Network, stateShapes, zeroStates } from './network.js';
-import type { MixerState } from './weights.js';
+import { copyStates, fixedShapes, hasAttention, type MixerState, ROOM, tensorsOf, zeroStates } from './mixer-state.js';
+import type { Network } from './network.js';
 
 /** What a state knows besides its tensors. */
 export interface SequenceRecord {
@@ -27,8 +30,18 @@ export interface SequenceRecord {
 const FORMAT = 'mamba2-state';
 const VERSION = '1';
 
+/** How to make a state. */
+export interface StateOptions {
+  /**
+   * Positions that a hybrid model's attention layers can hold, beyond which the state is full; a larger one takes more memory. Of a model without
+   * attention, states take in any number and this has no effect.
+   */
+  capacity?: number;
+}
+
 /**
- * A sequence's memory: a value of fixed size, however long the sequence. Make one with `model.newState()` or `model.prefill(prompt)`, go on
+ * A sequence's memory: a value of fixed size, however long the sequence (up to its capacity in hybrid models, whose attention layers keep keys
+ * and values of every position). Make one with `model.newState()` or `model.prefill(prompt)`, go on
  * from it with `model.generate(more, { state })`, copy it with {@link State.fork}, keep it for another day with {@link State.save}.
  */
 export class State {
@@ -38,15 +51,21 @@ export class State {
   readonly layers: readonly MixerState<unknown>[];
   /** @internal */
   readonly record: SequenceRecord;
+  /** Positions it can take in: Infinity without attention layers. */
+  readonly capacity: number;
   readonly #fingerprint: string;
   #user: string | undefined;
 
   /** @internal */
-  constructor(network: Network, fingerprint: string, record?: SequenceRecord) {
+  constructor(network: Network, fingerprint: string, options: StateOptions & { record?: SequenceRecord } = {}) {
+    const { capacity = ROOM, record = { fed: 0, pending: undefined, drawn: 0, seen: new Set() } } = options;
+    const grows = hasAttention(network.config);
+    if (grows) expectNumber('capacity', capacity, { min: Math.max(1, record.fed), max: 2 ** 31 - 1, integer: true });
     this.network = network;
     this.#fingerprint = fingerprint;
-    this.layers = zeroStates(network, 1);
-    this.record = record ?? { fed: 0, pending: undefined, drawn: 0, seen: new Set() };
+    this.capacity = grows ? capacity : Infinity;
+    this.layers = zeroStates(network, 1, capacity);
+    this.record = record;
   }
 
   /** Tokens in the sequence so far. */
@@ -56,24 +75,31 @@ export class State {
 
   /** Size of the tensors in bytes, as the backend holds them. The same at every length. */
   get byteLength(): number {
-    return this.layers.reduce((sum, { conv, ssm }) => {
-      return sum + sizeOf(conv.shape) * bytesPerElement[conv.dtype] + sizeOf(ssm.shape) * bytesPerElement[ssm.dtype];
-    }, 0);
+    return tensorsOf(this.layers).reduce((sum, t) => sum + sizeOf(t.shape) * bytesPerElement[t.dtype], 0);
   }
 
-  /** An independent copy. O(size of the state). @throws ArgumentError while a generation uses it */
-  fork(): State {
+  /**
+   * An independent copy, of another capacity if that is given. O(size of the state).
+   * @throws ArgumentError while a generation uses it, or for a capacity below what it holds
+   */
+  fork(options: StateOptions = {}): State {
+    refuseUnknown('fork', options, ['capacity']);
     this.#idle('fork');
-    const { record } = this;
-    const copy = new State(this.network, this.#fingerprint, { ...record, seen: new Set(record.seen) });
-    this.layers.forEach((layer, i) => copyState(this.network, layer, copy.layers[i]!, 0, 0));
+    const record = { ...this.record, seen: new Set(this.record.seen) };
+    const capacity = options.capacity ?? (this.capacity === Infinity ? ROOM : this.capacity);
+    const copy = new State(this.network, this.#fingerprint, { capacity, record });
+    copyStates(this.network, this.layers, copy.layers, { fromSlot: 0, toSlot: 0, length: record.fed });
     return copy;
   }
 
-  /** @internal Makes this state equal to a fork of it taken before. */
-  restore(from: State): void {
-    from.layers.forEach((layer, i) => copyState(this.network, layer, this.layers[i]!, 0, 0));
-    Object.assign(this.record, from.record, { seen: new Set(from.record.seen) });
+  /** @internal @throws ArgumentError when it can't take in so many positions more */
+  expectRoom(positions: number): void {
+    if (this.record.fed + positions <= this.capacity) return;
+    throw new ArgumentError('the state is full: the attention layers of this model keep every position', {
+      given: `${positions} positions more than ${this.record.fed}`,
+      expected: `at most ${this.capacity} in all`,
+      fix: 'go on from fork({ capacity }) with a larger capacity',
+    });
   }
 
   /**
@@ -85,9 +111,9 @@ export class State {
     this.#idle('save');
     const { fed, pending, drawn, seen } = this.record;
     const tensors: Record<string, Stored> = { seen: stored(Int32Array.from(seen)) };
-    for (const [i, { conv, ssm }] of this.layers.entries()) {
-      tensors[`layers.${i}.conv`] = stored(await this.network.backend.read(conv), conv.shape);
-      tensors[`layers.${i}.ssm`] = stored(await this.network.backend.read(ssm), ssm.shape);
+    for (const [i, layer] of this.layers.entries()) {
+      for (const [name, t] of Object.entries(savedParts(layer, fed)))
+        tensors[`layers.${i}.${name}`] = stored(await this.network.backend.read(t), t.shape);
     }
     return writeSafetensors(tensors, {
       format: FORMAT,
@@ -101,7 +127,7 @@ export class State {
 
   /** Frees the tensors. */
   dispose(): void {
-    this.network.backend.free(...this.layers.flatMap(({ conv, ssm }) => [conv, ssm]));
+    this.network.backend.free(...tensorsOf(this.layers));
   }
 
   /** @internal Marks the state as in use; the returned function ends that. @throws ArgumentError when it is already */
@@ -124,11 +150,26 @@ export class State {
   }
 }
 
+/** What is saved of a layer's state: of keys and values those of the positions so far. */
+function savedParts({ conv, ssm, cache }: MixerState<unknown>, fed: number): Record<string, Tensor> {
+  return {
+    ...(conv && { conv }),
+    ...(ssm && { ssm }),
+    ...(cache && { keys: slice(cache.keys, 1, 0, fed), values: slice(cache.values, 1, 0, fed) }),
+  };
+}
+
 /**
  * Reads what {@link State.save} wrote.
  * @throws CheckpointError for a damaged file, another kind of file, or a state of another model
  */
-export async function loadState(network: Network, fingerprint: string, bytes: Uint8Array): Promise<State> {
+export async function loadState(
+  network: Network,
+  fingerprint: string,
+  bytes: Uint8Array,
+  options: StateOptions = {},
+): Promise<State> {
+  refuseUnknown('loadState', options, ['capacity']);
   const { tensors, metadata } = await readSafetensors('the state', bytes);
   const { config, backend } = network;
   if (metadata['format'] !== FORMAT || metadata['version'] !== VERSION) {
@@ -175,18 +216,20 @@ export async function loadState(network: Network, fingerprint: string, bytes: Ui
   }
   const pending = metadata['pending'] === '' ? undefined : number('pending', config.paddedVocabSize - 1);
   const record = { fed: number('fed', Number.MAX_SAFE_INTEGER), pending, drawn: number('drawn', 2 ** 32 - 1), seen };
-  const layers = config.layers.map(({ mixer }, i) => {
-    const { conv, ssm } = stateShapes(mixer, 1);
-    return { conv: get(`layers.${i}.conv`, conv), ssm: get(`layers.${i}.ssm`, ssm) };
+  const parts = config.layers.map(({ mixer }, i) => {
+    const held = mixer.type === 'attention' && [1, record.fed, mixer.kvHeads, mixer.headdim];
+    const shapes = { ...fixedShapes(mixer, 1), ...(held && { keys: held, values: held }) };
+    return Object.entries(shapes).map(([name, shape]) => [name, get(`layers.${i}.${name}`, shape)] as const);
   });
 
-  const state = new State(network, fingerprint, record);
+  const state = new State(network, fingerprint, { capacity: options.capacity ?? record.fed + ROOM, record });
   try {
     backend.scope(() => {
-      layers.forEach(({ conv, ssm }, i) => {
-        backend.copy(backend.upload(conv), state.layers[i]!.conv);
-        backend.copy(backend.upload(ssm), state.layers[i]!.ssm);
-      });
+      for (const [i, layer] of state.layers.entries()) {
+        const targets = savedParts(layer, record.fed);
+        for (const [name, values] of parts[i]!) backend.copy(backend.upload(values), targets[name]!);
+        if (layer.cache) backend.copy(backend.upload(Int32Array.of(record.fed)), layer.cache.length);
+      }
     });
   } catch (error) {
     if (!(error instanceof DeviceError)) state.dispose();

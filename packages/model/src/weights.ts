@@ -1,6 +1,6 @@
 import { type Backend, type ConvWeights, type Tensor, toFloat64, type Weight } from '@mamba2/core';
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.js';
-import type { LayerConfig, ModelConfig } from './config.js';
+import type { LayerConfig, MixerConfig, ModelConfig } from './config.js';
 import { type LoadDtype, matrixAs } from './dtype.js';
 
 /** A matrix with an optional bias. */
@@ -31,9 +31,16 @@ export interface Mamba1Weights<S> {
   out_proj: Linear<S>;
 }
 
+/** An attention mixer's parameters. */
+export interface AttentionWeights<S> {
+  in_proj: Linear<S>;
+  conv1d?: ConvWeights<S> | undefined;
+  out_proj: Linear<S>;
+}
+
 export interface LayerWeights<S> {
   norm: Tensor<S>;
-  mixer: Mamba2Weights<S> | Mamba1Weights<S>;
+  mixer: Mamba2Weights<S> | Mamba1Weights<S> | AttentionWeights<S>;
   norm2?: Tensor<S>;
   mlp?: { fc1: Linear<S>; fc2: Linear<S> };
 }
@@ -44,14 +51,6 @@ export interface ModelWeights<S> {
   layers: LayerWeights<S>[];
   norm_f: Tensor<S>;
   lm_head: Weight<S>;
-}
-
-/** What one mixer remembers of its sequences. */
-export interface MixerState<S> {
-  /** The convolution's last inputs, (slots, dConv − 1, channels). */
-  conv: Tensor<S>;
-  /** (slots, h, p, n); Mamba-1: (slots, dInner, n). */
-  ssm: Tensor<S>;
 }
 
 /** How far loading is. */
@@ -110,31 +109,36 @@ export async function loadWeights<S>(
       return backend.upload(A, A_log.shape);
     });
 
+  const convolution = async (name: string): Promise<ConvWeights<S>> => ({
+    weight: await vector(`${name}.weight`),
+    bias: has(`${name}.bias`) ? await vector(`${name}.bias`) : undefined,
+  });
+
+  async function mixerOf(at: string, config: MixerConfig): Promise<LayerWeights<S>['mixer']> {
+    const in_proj = await linear(`${at}.in_proj`);
+    const conv1d = has(`${at}.conv1d.weight`) ? await convolution(`${at}.conv1d`) : undefined;
+    const out_proj = await linear(`${at}.out_proj`);
+    if (config.type === 'attention') return { in_proj, conv1d, out_proj };
+    const shared = {
+      in_proj,
+      conv1d: conv1d!,
+      A: await negativeExp(`${at}.A_log`),
+      D: await vector(`${at}.D`),
+      out_proj,
+    };
+    return config.type === 'mamba2'
+      ? {
+          ...shared,
+          dt_bias: await vector(`${at}.dt_bias`),
+          norm: config.rmsnorm ? await vector(`${at}.norm.weight`) : undefined,
+        }
+      : { ...shared, x_proj: await linear(`${at}.x_proj`), dt_proj: await linear(`${at}.dt_proj`) };
+  }
+
   async function layer(i: number, config: LayerConfig): Promise<LayerWeights<S>> {
     const at = `layers.${i}`;
-    const shared = async () => ({
-      in_proj: await linear(`${at}.mixer.in_proj`),
-      conv1d: {
-        weight: await vector(`${at}.mixer.conv1d.weight`),
-        bias: config.mixer.convBias ? await vector(`${at}.mixer.conv1d.bias`) : undefined,
-      },
-      A: await negativeExp(`${at}.mixer.A_log`),
-      D: await vector(`${at}.mixer.D`),
-      out_proj: await linear(`${at}.mixer.out_proj`),
-    });
     const norm = await vector(`${at}.norm.weight`);
-    const mixer =
-      config.mixer.type === 'mamba2'
-        ? {
-            ...(await shared()),
-            dt_bias: await vector(`${at}.mixer.dt_bias`),
-            norm: config.mixer.rmsnorm ? await vector(`${at}.mixer.norm.weight`) : undefined,
-          }
-        : {
-            ...(await shared()),
-            x_proj: await linear(`${at}.mixer.x_proj`),
-            dt_proj: await linear(`${at}.mixer.dt_proj`),
-          };
+    const mixer = await mixerOf(`${at}.mixer`, config.mixer);
     if (!config.mlp) return { norm, mixer };
     return {
       norm,

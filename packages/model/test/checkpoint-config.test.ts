@@ -22,6 +22,9 @@ const ssm = (ssm_cfg: JsonObject = {}, more: JsonObject = {}): JsonObject => ({
   ssm_cfg: { layer: 'Mamba2', headdim: 16, ...ssm_cfg },
   ...more,
 });
+
+const hybrid = (attn_cfg: JsonObject): JsonObject =>
+  ssm({}, { attn_layer_idx: [1], attn_cfg: { causal: true, num_heads: 4, ...attn_cfg } });
 const mixerOf = (json: JsonObject) => parseConfig(json).layers[0]!.mixer;
 
 describe('transformers', () => {
@@ -340,6 +343,61 @@ describe('mamba_ssm', () => {
     expect(mixerOf({ d_model: 65, ssm_cfg: { dt_rank: 'auto' } })).toMatchObject({ dtRank: 5 });
   });
 
+  test('the published config of mamba2attn-2.7b', () => {
+    const { layers } = parseConfig({
+      d_model: 2560,
+      d_intermediate: 0,
+      n_layer: 64,
+      vocab_size: 50277,
+      ssm_cfg: { layer: 'Mamba2' },
+      attn_layer_idx: [9, 18, 27, 37, 46, 55],
+      attn_cfg: {
+        causal: true,
+        d_conv: 4,
+        head_dim: 128,
+        num_heads: 30,
+        out_proj_bias: false,
+        qkv_proj_bias: false,
+        rotary_emb_dim: 64,
+      },
+      rms_norm: true,
+      residual_in_fp32: true,
+      fused_add_norm: true,
+      pad_vocab_size_multiple: 16,
+    });
+    expect(layers.flatMap(({ mixer }, i) => (mixer.type === 'attention' ? [i] : []))).toEqual([9, 18, 27, 37, 46, 55]);
+    expect(layers[9]).toEqual({
+      mixer: {
+        type: 'attention',
+        nheads: 30,
+        kvHeads: 30,
+        headdim: 128,
+        mlpHidden: 0,
+        dConv: 4,
+        bias: false,
+        outBias: false,
+        scale: 1 / Math.sqrt(128),
+        rotary: { dim: 64, base: 10_000, interleaved: false },
+      },
+    });
+  });
+
+  test('the defaults of MHA, null where Python says None', () => {
+    const nothing = { num_heads_kv: null, head_dim: null, softmax_scale: null };
+    const { layers } = parseConfig(hybrid({ ...nothing, mlp_dim: 100, rotary_emb_base: 1e6, rotary_emb_dim: 0 }));
+    expect(layers[1]!.mixer).toEqual({
+      type: 'attention',
+      nheads: 4,
+      kvHeads: 4,
+      headdim: 16,
+      mlpHidden: 128,
+      dConv: 0,
+      bias: true,
+      outBias: true,
+      scale: 0.25,
+    });
+  });
+
   test.each<[string, JsonObject]>([
     ['heads that do not divide', ssm({ headdim: 48 })],
     ['groups that do not divide the heads', ssm({ ngroups: 3 })],
@@ -347,6 +405,13 @@ describe('mamba_ssm', () => {
     ['an SSM wider than the block', ssm({ d_ssm: 256 })],
     ['an MLP of negative width', ssm({}, { d_intermediate: -1 })],
     ['ssm_cfg that is a list', { d_model: 64, ssm_cfg: [] }],
+    ['attention layers that are not there', ssm({}, { attn_layer_idx: [64], attn_cfg: { causal: true } })],
+    ['attention layers that are no list', ssm({}, { attn_layer_idx: 3 })],
+    ['attention without heads', ssm({}, { attn_layer_idx: [1], attn_cfg: { causal: true } })],
+    ['heads that do not divide the width', hybrid({ num_heads: 7 })],
+    ['heads of keys that do not divide', hybrid({ num_heads_kv: 3 })],
+    ['rotary pairs with one left over', hybrid({ rotary_emb_dim: 5 })],
+    ['more to rotate than a head has', hybrid({ rotary_emb_dim: 18 })],
     ['padding by zero', ssm({}, { pad_vocab_size_multiple: 0 })],
   ])('a CheckpointError for %s', (_, json) => {
     expect(() => parseConfig(json)).toThrow(CheckpointError);
@@ -355,7 +420,9 @@ describe('mamba_ssm', () => {
   test.each<[string, JsonObject]>([
     ['layer', ssm({ layer: 'Mamba3' })],
     ['rms_norm', ssm({}, { rms_norm: false })],
-    ['attn_layer_idx', ssm({}, { attn_layer_idx: [1] })],
+    ['causal', hybrid({ causal: false })],
+    ['causal', ssm({}, { attn_layer_idx: [1], attn_cfg: { num_heads: 4 } })],
+    ['dropout', hybrid({ dropout: 0.1 })],
     ['process_group', ssm({ process_group: 'world' })],
     ['dt_rank', ssm({ dt_rank: 4 })],
     ['headdim', { d_model: 64, ssm_cfg: { headdim: 16 } }],

@@ -1,7 +1,7 @@
 import { UnsupportedError } from '@mamba2/core';
-import type { GatedMlpConfig, Mamba1Config, Mamba2Config, ModelConfig } from '../config.js';
+import type { AttentionConfig, GatedMlpConfig, Mamba1Config, Mamba2Config, ModelConfig } from '../config.js';
 import { ConfigReader, expectDivides } from './config-reader.js';
-import { describeJson, type JsonObject } from './json.js';
+import { describeJson, type JsonObject, type JsonValue } from './json.js';
 
 /** ε of every norm: `MambaConfig` has no key for it (mamba_ssm/models/mixer_seq_simple.py, modules/mamba2.py). */
 const normEps = 1e-5;
@@ -18,13 +18,14 @@ export function parseMambaSsmConfig(json: JsonObject): ModelConfig {
   const vocabSize = config.count('vocab_size', 50277);
   const multiple = config.count('pad_vocab_size_multiple', 8);
   config.only('rms_norm', [true], 'LayerNorm models are not supported');
-  config.only('attn_layer_idx', [], 'attention layers are not supported');
   const ssm = new ConfigReader('config.json: ssm_cfg', config.object('ssm_cfg'));
   const mixer = parseMixer(ssm, dModel);
+  const attentionLayers = layerIndices(config, nLayers);
+  const attention = attentionLayers.size > 0 ? attentionMixer(config, dModel) : undefined;
   const mlp = gatedMlp(config.count('d_intermediate', 0, 0));
   const tieEmbeddings = config.flag('tie_embeddings', true);
   config.withoutEffect({
-    attn_cfg: 'there are no attention layers',
+    attn_cfg: 'read where there are attention layers',
     residual_in_fp32:
       'the residual stream is never narrower than f32 here, which is `true`; with `false` mamba_ssm rounds more',
     fused_add_norm: 'chooses among implementations of one operation',
@@ -37,7 +38,10 @@ export function parseMambaSsmConfig(json: JsonObject): ModelConfig {
     paddedVocabSize: roundUp(vocabSize, multiple),
     tieEmbeddings,
     normEps,
-    layers: Array.from({ length: nLayers }, () => ({ mixer, ...(mlp && { mlp }) })),
+    layers: Array.from({ length: nLayers }, (_, i) => ({
+      mixer: attention && attentionLayers.has(i) ? attention : mixer,
+      ...(mlp && { mlp }),
+    })),
     eosTokenIds: [],
   };
 }
@@ -109,6 +113,52 @@ function mamba1Mixer(ssm: ConfigReader, dModel: number): Mamba1Config {
     bias: ssm.flag('bias', false),
     convBias: ssm.flag('conv_bias', true),
   };
+}
+
+/** `attn_layer_idx`: the layers whose mixer is attention. */
+function layerIndices(config: ConfigReader, nLayers: number): Set<number> {
+  const value = config.raw('attn_layer_idx') ?? [];
+  const isIndex = (i: JsonValue) => Number.isInteger(i) && (i as number) >= 0 && (i as number) < nLayers;
+  if (Array.isArray(value) && value.every(isIndex)) return new Set(value as number[]);
+  throw config.wrong('attn_layer_idx', value, `a list of layers, 0 … ${nLayers - 1}`);
+}
+
+/** `attn_cfg`: the arguments of `MHA` (modules/mha.py) with its defaults, of which `causal` is false. */
+function attentionMixer(config: ConfigReader, dModel: number): AttentionConfig {
+  const attn = new ConfigReader('config.json: attn_cfg', config.object('attn_cfg'));
+  if (!attn.flag('causal', false)) {
+    throw new UnsupportedError('config.json: attn_cfg: causal', {
+      given: attn.has('causal') ? 'false' : 'nothing, which means false',
+      expected: 'true: a layer that sees later tokens cannot generate',
+    });
+  }
+  const nheads = attn.count('num_heads', undefined);
+  const kvHeads = attn.count('num_heads_kv', nheads);
+  expectDivides(attn.what, kvHeads, nheads, 'num_heads / num_heads_kv');
+  if ((attn.raw('head_dim') ?? null) === null) expectDivides(attn.what, nheads, dModel, 'd_model / num_heads');
+  const headdim = attn.count('head_dim', dModel / nheads);
+  const rotaryDim = attn.count('rotary_emb_dim', 0, 0);
+  if (rotaryDim > headdim || rotaryDim % 2 !== 0)
+    throw attn.wrong('rotary_emb_dim', rotaryDim, `an even number up to head_dim = ${headdim}`);
+  const rotary = {
+    dim: rotaryDim,
+    base: attn.positive('rotary_emb_base', 10_000, 1e12),
+    interleaved: attn.flag('rotary_emb_interleaved', false),
+  };
+  const mixer: AttentionConfig = {
+    type: 'attention',
+    nheads,
+    kvHeads,
+    headdim,
+    mlpHidden: roundUp(attn.count('mlp_dim', 0, 0), 256) / 2,
+    dConv: attn.count('d_conv', 0, 0),
+    bias: attn.flag('qkv_proj_bias', true),
+    outBias: attn.flag('out_proj_bias', true),
+    scale: attn.positive('softmax_scale', 1 / Math.sqrt(headdim)),
+    ...(rotaryDim > 0 && { rotary }),
+  };
+  attn.finish();
+  return mixer;
 }
 
 /** `GatedMLP` (modules/mlp.py) as `create_block` makes it: no biases, and a width that is a multiple of 128. */

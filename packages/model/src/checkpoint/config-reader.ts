@@ -39,10 +39,10 @@ export class ConfigReader {
   }
 
   /** A number > 0, whole or not. */
-  positive(key: string, fallback: number): number {
+  positive(key: string, fallback: number, most = largest): number {
     const value = this.raw(key) ?? fallback;
-    if (typeof value === 'number' && value > 0 && value <= largest) return value;
-    throw this.wrong(key, value, `a number > 0 and ≤ ${largest}`);
+    if (typeof value === 'number' && value > 0 && value <= most) return value;
+    throw this.wrong(key, value, `a number > 0 and ≤ ${most}`);
   }
 
   flag(key: string, fallback: boolean): boolean {

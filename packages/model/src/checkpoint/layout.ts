@@ -1,5 +1,5 @@
 import { CheckpointError } from '@mamba2/core';
-import type { LayerConfig, Mamba1Config, Mamba2Config, ModelConfig } from '../config.js';
+import type { AttentionConfig, LayerConfig, Mamba1Config, Mamba2Config, MixerConfig, ModelConfig } from '../config.js';
 import { shown } from './shown.js';
 import type { TensorEntry } from './tensor-entry.js';
 
@@ -37,8 +37,7 @@ export function expectedTensors(config: ModelConfig): Map<string, ExpectedTensor
 type Row = [name: string, shape: Shape, fileShape?: Shape];
 
 function layerTensors({ mixer, mlp }: LayerConfig, dModel: number): Row[] {
-  const rows = mixer.type === 'mamba2' ? mamba2Tensors(mixer, dModel) : mamba1Tensors(mixer, dModel);
-  const named = rows.map(([name, ...shapes]): Row => [`mixer.${name}`, ...shapes]);
+  const named = mixerTensors(mixer, dModel).map(([name, ...shapes]): Row => [`mixer.${name}`, ...shapes]);
   if (!mlp) return named;
   const { hidden, bias } = mlp;
   return [
@@ -47,6 +46,17 @@ function layerTensors({ mixer, mlp }: LayerConfig, dModel: number): Row[] {
     ...linear('mlp.fc1', 2 * hidden, dModel, bias),
     ...linear('mlp.fc2', dModel, hidden, bias),
   ];
+}
+
+function mixerTensors(mixer: MixerConfig, dModel: number): Row[] {
+  switch (mixer.type) {
+    case 'mamba2':
+      return mamba2Tensors(mixer, dModel);
+    case 'mamba1':
+      return mamba1Tensors(mixer, dModel);
+    case 'attention':
+      return attentionTensors(mixer, dModel);
+  }
 }
 
 function mamba2Tensors(config: Mamba2Config, dModel: number): Row[] {
@@ -72,6 +82,16 @@ function mamba1Tensors(config: Mamba1Config, dModel: number): Row[] {
     ['A_log', [dInner, n]],
     ['D', [dInner]],
     ...linear('out_proj', dModel, dInner, config.bias),
+  ];
+}
+
+function attentionTensors(config: AttentionConfig, dModel: number): Row[] {
+  const { nheads: h, kvHeads: g, headdim: p, mlpHidden, dConv } = config;
+  const channels = (h + 2 * g) * p;
+  return [
+    ...linear('in_proj', channels + 2 * mlpHidden, dModel, config.bias),
+    ...(dConv > 0 ? convolution(channels, { dConv, convBias: true }) : []),
+    ...linear('out_proj', dModel, h * p + mlpHidden, config.outBias),
   ];
 }
 
