@@ -161,7 +161,9 @@ describe('a state that is full', () => {
     const state = await model.prefill(PROMPT.slice(0, 8), { capacity: 9 });
     const before = await state.save();
     const error = (await model.prefill(PROMPT, { state }).catch((e: unknown) => e)) as Error;
-    expect(error.message).toMatchInlineSnapshot(`"the state is full: the attention layers of this model keep every position; given: 40 positions more than 7; expected: at most 9 in all; to mend it: go on from fork({ capacity }) with a larger capacity"`);
+    expect(error.message).toMatchInlineSnapshot(
+      `"the state is full: the attention layers of this model keep every position; given: 40 positions more than 7; expected: at most 9 in all; to mend it: go on from fork({ capacity }) with a larger capacity"`,
+    );
     await expect(model.forward(PROMPT.slice(0, 3), { state })).rejects.toThrow('the state is full');
     expect(() => model.generate(PROMPT, { state })).toThrow('the state is full');
     await expect(model.prefill(PROMPT, { capacity: 12 })).rejects.toThrow('the state is full');
