@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ssdGraph, modelGraph } from './onnx.ts';
 import { n, p, type RandomModel, width } from './network.ts';
@@ -18,10 +19,16 @@ interface Ort {
   };
 }
 
-/** onnxruntime-web on its WebAssembly backend. @throws if it is not installed */
-export async function loadOnnxRuntime(threads: number): Promise<Ort> {
+/** Where onnxruntime-web computes. */
+export type Provider = 'wasm' | 'webgpu';
+
+/** onnxruntime-web. @throws if it is not installed */
+export async function loadOnnxRuntime(threads: number, on: Provider = 'wasm'): Promise<Ort> {
   const require = createRequire(new URL('../peers/package.json', import.meta.url));
-  const ort = (await import(pathToFileURL(require.resolve('onnxruntime-web')).href)) as Ort & { default?: Ort };
+  const entry = require.resolve('onnxruntime-web');
+  // Resolved for Node its entry has no WebGPU; the one for browsers lies beside it.
+  const file = on === 'wasm' ? entry : join(dirname(entry), 'ort.webgpu.bundle.min.mjs');
+  const ort = (await import(pathToFileURL(file).href)) as Ort & { default?: Ort };
   const module = ort.default ?? ort;
   module.env.wasm.numThreads = threads;
   module.env.logLevel = 'error';
@@ -29,8 +36,8 @@ export async function loadOnnxRuntime(threads: number): Promise<Ort> {
 }
 
 /** The same model in onnxruntime. */
-export async function theirs(ort: Ort, model: RandomModel) {
-  const session = await ort.InferenceSession.create(modelGraph(model), { executionProviders: ['wasm'] });
+export async function theirs(ort: Ort, model: RandomModel, on: Provider = 'wasm') {
+  const session = await ort.InferenceSession.create(modelGraph(model), { executionProviders: [on] });
   const channels = model.dInner + 2 * n;
   let states: Record<string, OrtTensor> = {};
   const reset = () => {
@@ -58,8 +65,8 @@ export async function theirs(ort: Ort, model: RandomModel) {
 }
 
 /** The SSD product alone in onnxruntime. */
-export async function theirSsd(ort: Ort, l: number, h: number) {
-  const session = await ort.InferenceSession.create(ssdGraph(l, h), { executionProviders: ['wasm'] });
+export async function theirSsd(ort: Ort, l: number, h: number, on: Provider = 'wasm') {
+  const session = await ort.InferenceSession.create(ssdGraph(l, h), { executionProviders: [on] });
   return async (inputs: Record<'C' | 'B' | 'x' | 'state' | 'decay', Float32Array>) => {
     const dims = { C: [1, l, n], B: [1, l, n], x: [1, l, h * p], state: [1, h, n, p], decay: [1, l, h] } as const;
     const feeds = Object.fromEntries(
