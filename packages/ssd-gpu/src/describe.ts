@@ -6,9 +6,16 @@ import { convKernel } from './operations/conv.js';
 import { elementwiseKernel, lastKernel } from './operations/elementwise.js';
 import { copyKernel } from './operations/copy.js';
 import { embedKernel } from './operations/embed.js';
-import { linearRowKernel, linearTilesKernel } from './operations/linear.js';
+import { linearRowKernel, linearTilesKernel } from './operations/linear-kernels.js';
 import { rmsNormKernel } from './operations/norm.js';
-import { commitKernel, drawKernel, logProbsKernel, observeKernel } from './operations/sampler.js';
+import {
+  commitKernel,
+  logProbsKernel,
+  observeKernel,
+  peaksKernel,
+  pickKernel,
+  weighKernel,
+} from './operations/sampler.js';
 import {
   scanChunkOutputKernel,
   scanChunkStateKernel,
@@ -20,11 +27,9 @@ import {
   chunkScanKernel,
   chunkStateKernel,
   statePassKernel,
-  stepKernel,
   stepsKernel,
-  stepWholeKernel,
-  WHOLE_BUFFERS,
 } from './operations/ssd-kernels.js';
+import { stepKernel } from './operations/ssd-step.js';
 import { STORAGE } from './operations/weight.js';
 
 const scans = [scanStepsKernel, scanChunkStateKernel, scanStatePassKernel, scanChunkOutputKernel];
@@ -36,7 +41,7 @@ export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
   linear: [linearRowKernel, linearTilesKernel],
   rmsNorm: [rmsNormKernel],
   causalConv1d: [convKernel],
-  ssd: [...chunks, stepKernel, stepWholeKernel],
+  ssd: [...chunks, stepKernel],
   selectiveScan: scans,
   siluGate: [elementwiseKernel],
   add: [elementwiseKernel],
@@ -45,7 +50,7 @@ export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
   last: [lastKernel],
   logProbs: [logProbsKernel],
   observe: [observeKernel],
-  sample: [drawKernel, commitKernel],
+  sample: [peaksKernel, weighKernel, pickKernel, commitKernel],
 };
 
 /** Which variant each kernel takes on this device, and why. */
@@ -56,15 +61,11 @@ export function describe(
 ): BackendDescription {
   const { f16, subgroups, subgroupSizes, subgroupMatrix, rounding, storageBuffers, workgroupBytes, bindingBytes } =
     capabilities;
-  const whole = storageBuffers >= WHOLE_BUFFERS;
-  const unused = whole ? stepKernel : stepWholeKernel;
   const choices = (kernels: readonly Kernel[]) => {
-    const each = kernels
-      .filter((kernel) => kernel !== unused)
-      .map((kernel) => ({
-        kernel,
-        ...(pipelines.chosen.get(kernel.name) ?? pipelines.choose(kernel, { STORED: STORAGE.f16 })),
-      }));
+    const each = kernels.map((kernel) => ({
+      kernel,
+      ...(pipelines.chosen.get(kernel.name) ?? pipelines.choose(kernel, { STORED: STORAGE.f16 })),
+    }));
     const [first] = each;
     const same = each.every(({ variant, why }) => variant.name === first!.variant.name && why === first!.why);
     const text = (what: (choice: Choice) => string) =>

@@ -2,7 +2,6 @@ import {
   ArgumentError,
   type Backend,
   bytesPerElement,
-  collect,
   DeviceError,
   dtypeOf,
   type NumericArray,
@@ -15,7 +14,7 @@ import {
 } from '@mamba2/core';
 import { openGpu } from './open.js';
 import { copy } from './operations/copy.js';
-import { weight } from './operations/weight.js';
+import { weight, weightFrom } from './operations/weight.js';
 import type { WebGpuOptions } from './options.js';
 import { program, record, type Recording } from './program.js';
 import { type BufferRange, bufferOf, wrap, type WrapOptions } from './runtime/borrow.js';
@@ -112,9 +111,7 @@ export function kernelsOn(gpu: Gpu, close: () => void): Kernels {
     async weightFrom(matrix, given = {}) {
       outsideProgram('weightFrom');
       refuseUnknown('weightFrom', given, ['format']);
-      const whole = await collect(matrix);
-      outsideProgram('weightFrom');
-      return weight(gpu, whole, given.format);
+      return weightFrom(gpu, matrix, given.format);
     },
     async read(t) {
       outsideProgram('read');

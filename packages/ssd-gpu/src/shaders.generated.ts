@@ -154,10 +154,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> ids: array<i32>;
-@group(0) @binding(2) var<storage, read> weights: array<Packed>;
-@group(0) @binding(3) var<storage, read> scales: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -166,14 +162,95 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   if (row >= params.rows || o >= params.octets) {
     return;
   }
-  let id = u32(clamp(ids[row_at(params.ids, row)], 0, i32(params.vocabulary) - 1));
+  let id = u32(clamp(load_ids(row_at(params.ids, row)), 0, i32(params.vocabulary) - 1));
   if (id < params.first || id - params.first >= params.count) {
     return;
   }
-  let w = octet((id - params.first) * params.octets + o);
+  let w = unpack(fetch(octet_place(id - params.first, o)));
   for (var j = 0u; j < 8u; j++) {
     if (8u * o + j < params.width) {
-      out[row * params.width + 8u * o + j] = select(w.a[j % 4u], w.b[j % 4u], j >= 4u);
+      store_out(row * params.width + 8u * o + j, select(w.a[j % 4u], w.b[j % 4u], j >= 4u));
+    }
+  }
+}
+`;
+
+export const epilogueAdd = `// What becomes of a sum: a bias and a residual are added, where there are any.
+
+struct Ready { added: f32 }
+
+fn prepare(row: u32, column: u32) -> Ready {
+  return Ready(load_bias(params.bias_offset + column) + load_residual(row_at(params.residual, row) + column));
+}
+
+fn finish(row: u32, column: u32, sum: f32, ready: Ready) {
+  store_out(row * params.all_outputs + column, sum + ready.added);
+}
+
+/// Four sums of one row, those of them that are this part's columns.
+fn finish4(row: u32, own: u32, sums: vec4f) {
+  let column = params.first_output + own;
+  if (WIDE_OUT && own + 4u <= params.outputs) {
+    let added = load4_bias(params.bias_offset + column) + load4_residual(row_at(params.residual, row) + column);
+    store4_out(row * params.all_outputs + column, sums + added);
+    return;
+  }
+  for (var j = 0u; j < 4u; j++) {
+    if (own + j < params.outputs) {
+      finish(row, column + j, sums[j], prepare(row, column + j));
+    }
+  }
+}
+`;
+
+export const epilogueConv = `// What becomes of a sum: it is stored, and columns conv_first … go on through one step of a causal depthwise convolution, whose window of last inputs is
+// the state. A channel's input, taps and window meet in one invocation, so that the step needs no dispatch of its own.
+
+struct Ready {
+  added: f32,
+  bias: f32,
+  slot: u32,
+  counts: bool,
+  taps: array<f32, WIDTH>,
+  window: array<f32, WIDTH>,
+}
+
+fn prepare(row: u32, column: u32) -> Ready {
+  var ready: Ready;
+  ready.added = load_bias(params.bias_offset + column);
+  let channel = min(max(column, params.conv_first) - params.conv_first, params.channels - 1u);
+  ready.bias = load_conv_bias(params.conv_bias_offset + channel);
+  ready.slot = select(row, u32(load_rows(params.rows_offset + row)), has_rows);
+  ready.counts = !has_lengths || load_lengths(params.lengths_offset + row) > 0;
+  for (var s = 0u; s < WIDTH; s++) {
+    ready.taps[s] = load_taps(params.taps_offset + channel * params.taps_stride + s);
+  }
+  for (var s = 0u; s + 1u < WIDTH; s++) {
+    ready.window[s] = load_state(place(params.state, ready.slot, s, 0u) + channel);
+  }
+  return ready;
+}
+
+fn finish(row: u32, column: u32, sum: f32, ready: Ready) {
+  let value = sum + ready.added;
+  store_out(row * params.all_outputs + column, value);
+  if (column < params.conv_first || column >= params.conv_first + params.channels) {
+    return;
+  }
+  let channel = column - params.conv_first;
+  var window = ready.window;
+  window[WIDTH - 1u] = value;
+  var result = ready.bias;
+  for (var s = 0u; s < WIDTH; s++) {
+    result += ready.taps[s] * window[s];
+  }
+  if (SILU) {
+    result = silu(result);
+  }
+  store_conv_out(row * params.channels + channel, select(0.0, result, ready.counts));
+  if (ready.counts) {
+    for (var s = 0u; s + 1u < WIDTH; s++) {
+      store_state(place(params.state, ready.slot, s, 0u) + channel, window[s + 1u]);
     }
   }
 }
@@ -265,15 +342,9 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
 }
 `;
 
-export const linearRow = `// y = W x (+ bias) (+ residual) for few rows x at a time: reading W is the cost, so each workgroup reads ROWS rows of W once for up to BATCH rows
-// of x. The invocations share out the columns, then add up. With NORM, x is first normalised (w ∘ x / rms(x), gated or not): since W (s x) = s (W x),
-// the sum of squares is gathered along the way.
-
-struct Params {
-  flags: u32,
+export const linearConvParams = `struct Params {
   x: vec4u,
-  residual: vec4u,
-  gate: vec4u,
+  state: vec4u,
   inputs: u32,
   octets: u32,
   outputs: u32,
@@ -283,117 +354,211 @@ struct Params {
   bias_offset: u32,
   norm_offset: u32,
   eps: f32,
+  conv_first: u32,
+  channels: u32,
+  taps_offset: u32,
+  taps_stride: u32,
+  conv_bias_offset: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<Packed>;
-@group(0) @binding(3) var<storage, read> scales: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
-@group(0) @binding(6) var<storage, read> norm: array<f32>;
-@group(0) @binding(7) var<storage, read> gate: array<f32>;
-@group(0) @binding(8) var<storage, read_write> out: array<f32>;
+`;
 
-/// Two fours of inputs, and the sum of squares that their norm needs.
-struct Inputs { a: vec4f, b: vec4f, squares: f32 }
-
-fn input(start: u32, gate_start: u32, k: u32) -> vec2f {
-  if (k >= params.inputs) {
-    return vec2f(0.0);
+export const linearInputs = `/// v at columns k … k + 3 of the input, 0 beyond the last.
+fn inside(v: vec4f, k: u32) -> vec4f {
+  if (!TAIL) {
+    return v;
   }
-  var value = x[start + k];
-  var squares = 0.0;
-  if (NORM) {
-    let gated = select(1.0, silu(gate[gate_start + k]), on(GATE_BEFORE) || on(GATE_AFTER));
-    if (on(GATE_BEFORE)) {
-      value *= gated;
-    }
-    squares = value * value;
-    value *= norm[params.norm_offset + k];
-    if (on(GATE_AFTER)) {
-      value *= gated;
-    }
-  }
-  return vec2f(value, squares);
+  return select(vec4f(0.0), v, vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(params.inputs));
 }
+`;
 
-fn inputs(start: u32, gate_start: u32, k: u32) -> Inputs {
-  if (!NORM && k + 8u <= params.inputs) {
-    let s = start + k;
-    return Inputs(vec4f(x[s], x[s + 1u], x[s + 2u], x[s + 3u]), vec4f(x[s + 4u], x[s + 5u], x[s + 6u], x[s + 7u]), 0.0);
-  }
-  var values: array<f32, 8>;
-  var squares = 0.0;
-  for (var i = 0u; i < 8u; i++) {
-    let v = input(start, gate_start, k + i);
-    values[i] = v.x;
-    squares += v.y;
-  }
-  return Inputs(vec4f(values[0], values[1], values[2], values[3]), vec4f(values[4], values[5], values[6], values[7]), squares);
-}
+export const linearMatrix = `// Y = X Wᵀ on subgroup matrices: f16 factors, f32 sums. Both lie in blocks of 16 × 16, so that a fragment is one run of 512 bytes, taken straight from memory; the next
+// step's fragments are on their way while this step's are multiplied. A workgroup of 2 × 2 subgroups computes a tile of
+// 32 SIDE × 32 SIDE results, each subgroup SIDE × SIDE fragments. With PARTS = 2, X comes in two matrices whose sum it is.
 
-@compute @workgroup_size(WG)
-fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
-  begin(self_);
-  let lane = self_.lane;
-  let first = group.x * ROWS;
-  let batch = group.y * BATCH;
-  var sums: array<vec4f, BATCH>;
-  var squares: array<f32, BATCH>;
-  for (var o = lane; o < params.octets; o += WG) {
-    var w: array<Octet, ROWS>;
-    for (var r = 0u; r < ROWS; r++) {
-      w[r] = octet(min(first + r, params.outputs - 1u) * params.octets + o);
+const SIDE16 = 16u * SIDE;
+alias Left = subgroup_matrix_left<f16, 16, 16>;
+alias Right = subgroup_matrix_right<f16, 16, 16>;
+alias Sums = subgroup_matrix_result<f32, 16, 16>;
+
+var<workgroup> results: array<f32, 1024>;
+
+@compute @workgroup_size(128)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let blocks = params.octets / 2u;
+  let first_row = (2u * group.y + subgroup / 2u) * SIDE;
+  let first_column = (2u * group.x + subgroup % 2u) * SIDE;
+  // Blocks of rows past the last are computed from the last one's numbers and never stored.
+  let last_row = (params.rows - 1u) / 16u;
+  let last_column = (params.outputs - 1u) / 16u;
+
+  var sums: array<array<Sums, SIDE>, SIDE>;
+  var left: array<Left, SIDE>;
+  var rest: array<Left, SIDE>;
+  var right: array<Right, SIDE>;
+  for (var i = 0u; i < SIDE; i++) {
+    let own = min(first_row + i, last_row) * blocks;
+    left[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 256u * own, false, 16u);
+    if (PARTS == 2u) {
+      rest[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 8u * params.rest + 256u * own, false, 16u);
     }
-    for (var i = 0u; i < BATCH; i++) {
-      let row = min(batch + i, params.rows - 1u);
-      var gate_start = 0u;
-      if (NORM) {
-        gate_start = row_at(params.gate, row);
+    right[i] = subgroupMatrixLoad<Right>(&buffer_weights, 256u * min(first_column + i, last_column) * blocks, true, 16u);
+  }
+  for (var b = 1u; b <= blocks; b++) {
+    let next = min(b, blocks - 1u);
+    var next_left: array<Left, SIDE>;
+    var next_rest: array<Left, SIDE>;
+    var next_right: array<Right, SIDE>;
+    for (var i = 0u; i < SIDE; i++) {
+      let own = min(first_row + i, last_row) * blocks + next;
+      next_left[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 256u * own, false, 16u);
+      if (PARTS == 2u) {
+        next_rest[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 8u * params.rest + 256u * own, false, 16u);
       }
-      let v = inputs(row_at(params.x, row), gate_start, 8u * o);
-      squares[i] += v.squares;
-      for (var r = 0u; r < ROWS; r++) {
-        sums[i][r] += dot(w[r].a, v.a) + dot(w[r].b, v.b);
+      next_right[i] =
+        subgroupMatrixLoad<Right>(&buffer_weights, 256u * (min(first_column + i, last_column) * blocks + next), true, 16u);
+    }
+    for (var i = 0u; i < SIDE; i++) {
+      for (var j = 0u; j < SIDE; j++) {
+        if (PARTS == 2u) {
+          sums[i][j] = subgroupMatrixMultiplyAccumulate(rest[i], right[j], sums[i][j]);
+        }
+        sums[i][j] = subgroupMatrixMultiplyAccumulate(left[i], right[j], sums[i][j]);
       }
+    }
+    for (var i = 0u; i < SIDE; i++) {
+      left[i] = next_left[i];
+      rest[i] = next_rest[i];
+      right[i] = next_right[i];
     }
   }
-  for (var i = 0u; i < BATCH; i++) {
-    stash4(i, sums[i], lane);
-    if (NORM) {
-      stash(i, squares[i], lane);
-    }
-  }
-  workgroupBarrier();
-  // One invocation to each row of x finishes its ROWS results.
-  let row = batch + lane;
-  if (lane < BATCH && row < params.rows) {
-    var total = collect4(lane);
-    if (NORM) {
-      total *= inverseSqrt(collect(lane) / f32(params.inputs) + params.eps);
-    }
-    for (var r = 0u; r < ROWS; r++) {
-      if (first + r < params.outputs) {
-        let column = params.first_output + first + r;
-        var value = total[r];
-        if (on(BIAS)) {
-          value += bias[params.bias_offset + column];
+
+  // Fragment by fragment through shared memory: 8 numbers of half a row to a lane.
+  for (var i = 0u; i < SIDE; i++) {
+    for (var j = 0u; j < SIDE; j++) {
+      subgroupMatrixStore(&results, 256u * subgroup, sums[i][j], false, 16u);
+      workgroupBarrier();
+      let row = 16u * (first_row + i) + lane / 2u;
+      let column = 16u * (first_column + j) + 8u * (lane % 2u);
+      if (row < params.rows) {
+        let scale = load_row_scales(row);
+        for (var four = 0u; four < 2u; four++) {
+          let at = 256u * subgroup + 8u * lane + 4u * four;
+          finish4(row, column + 4u * four, scale * vec4f(results[at], results[at + 1u], results[at + 2u], results[at + 3u]));
         }
-        if (on(RESIDUAL)) {
-          value += residual[row_at(params.residual, row) + column];
-        }
-        out[row * params.all_outputs + column] = value;
       }
+      workgroupBarrier();
     }
   }
 }
 `;
 
-export const linearTiles = `// Y = X Wᵀ (+ bias) (+ residual) for many rows of X: rows of X to the left, rows of W to the right, tile by tile.
+export const linearNarrow = `// Rows of x for matrix units: f16, in blocks of 16 × 16 like a weight's. With NORM they are normalised first, gated or not. A power of two for each row brings its
+// largest number near 2¹⁴, so that f16 holds the row whatever its size; its inverse goes along. With PARTS = 2 a second matrix holds
+// what rounding took off: together 22 bits of every number. A workgroup to a row.
 
 struct Params {
-  flags: u32,
+  x: vec4u,
+  gate: vec4u,
+  inputs: u32,
+  octets: u32,
+  rows: u32,
+  rest: u32,
+  norm_offset: u32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+/// Eight numbers of the row, without the norm's scale.
+fn eight(start: u32, gate_start: u32, k: u32) -> array<vec4f, 2> {
+  var v: array<vec4f, 2>;
+  for (var i = 0u; i < 2u; i++) {
+    let at = k + 4u * i;
+    v[i] = inside(load4_x(start + at), at);
+    if (has_gate && !GATE_LAST) {
+      v[i] = gated(v[i], inside(load4_gate(gate_start + at), at));
+    }
+  }
+  return v;
+}
+
+fn gated(v: vec4f, gate: vec4f) -> vec4f {
+  return v * vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+}
+
+/// The same with the norm's weight, and gated if that comes last.
+fn weighted(v_: array<vec4f, 2>, gate_start: u32, k: u32) -> array<vec4f, 2> {
+  var v = v_;
+  if (NORM) {
+    for (var i = 0u; i < 2u; i++) {
+      let at = k + 4u * i;
+      v[i] *= inside(load4_norm(params.norm_offset + at), at);
+      if (has_gate && GATE_LAST) {
+        v[i] = gated(v[i], inside(load4_gate(gate_start + at), at));
+      }
+    }
+  }
+  return v;
+}
+
+fn largest(v: vec4f) -> f32 {
+  let a = abs(v);
+  return max(max(a.x, a.y), max(a.z, a.w));
+}
+
+@compute @workgroup_size(WG)
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  begin(self_);
+  let row = group.y + group.z * groups.y;
+  if (row >= params.rows) {
+    return;
+  }
+  let start = row_at(params.x, row);
+  let gate_start = row_at(params.gate, row);
+  var squares = 0.0;
+  var most = 0.0;
+  for (var o = self_.lane; o < params.octets; o += WG) {
+    let v = eight(start, gate_start, 8u * o);
+    squares += dot(v[0], v[0]) + dot(v[1], v[1]);
+    let w = weighted(v, gate_start, 8u * o);
+    most = max(most, max(largest(w[0]), largest(w[1])));
+  }
+  most = max_all(most, self_.lane);
+  var scale = 1.0;
+  if (NORM) {
+    scale = inverseSqrt(sum_all(squares, self_.lane) / f32(params.inputs) + params.eps);
+  }
+  // 2^(13 − e) for a largest number of 2^e … 2^(e + 1), within what f32 holds.
+  let e = i32(bitcast<u32>(most * scale) >> 23u) - 127;
+  let up = clamp(13 - e, -126, 126);
+  let scaled = scale * bitcast<f32>(u32(up + 127) << 23u);
+  for (var o = self_.lane; o < params.octets; o += WG) {
+    let w = weighted(eight(start, gate_start, 8u * o), gate_start, 8u * o);
+    let at = octet_place(row, o);
+    let a = vec4h(w[0] * scaled);
+    let b = vec4h(w[1] * scaled);
+    store_narrow(at, vec4u(bitcast<vec2u>(a), bitcast<vec2u>(b)));
+    if (PARTS == 2u) {
+      let c = vec4h(w[0] * scaled - vec4f(a));
+      let d = vec4h(w[1] * scaled - vec4f(b));
+      store_narrow(params.rest + at, vec4u(bitcast<vec2u>(c), bitcast<vec2u>(d)));
+    }
+  }
+  if (self_.lane == 0u) {
+    store_row_scales(row, bitcast<f32>(u32(127 - up) << 23u));
+  }
+}
+`;
+
+export const linearParams = `struct Params {
   x: vec4u,
   residual: vec4u,
   inputs: u32,
@@ -402,70 +567,173 @@ struct Params {
   first_output: u32,
   all_outputs: u32,
   rows: u32,
+  rest: u32,
   bias_offset: u32,
+  norm_offset: u32,
+  eps: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<Packed>;
-@group(0) @binding(3) var<storage, read> scales: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+`;
 
-var<private> tile_row: u32;
-var<private> tile_column: u32;
+export const linearRows = `// y = W x for few rows x at a time: reading W is the cost. A workgroup reads 16 rows of W, once for up to BATCH rows of x, in blocks of 16 × 16:
+// 32 invocations to a block, each with one row and half of the columns, so that a load is one run of memory and the inputs are broadcast.
+// SLICES such groups share out the blocks along k. With NORM, x is first normalised (w ∘ x / rms(x)): since W (w ∘ x / r) = (W ∘ w) x / r, its weight
+// multiplies the block and the sum of squares is gathered along the way, row i of x by the invocations with row i of the block.
+// What happens to a sum is the epilogue's: prepare fetches what it takes, before the sums, and finish ends it.
 
-fn fill_left(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let k = k0 + i % DEPTH;
-    let row = tile_row + i / DEPTH;
-    var value = 0.0;
-    if (row < params.rows && k < params.inputs) {
-      value = x[row_at(params.x, row) + k];
-    }
-    put_left(i / DEPTH, i % DEPTH, value);
-  }
-}
+const SLICES = WG / 32u;
+/// Sums that one invocation finishes.
+const RESULTS = (16u * BATCH + WG - 1u) / WG;
 
-fn fill_right(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH / 8u; i += WG) {
-    let o = i % (DEPTH / 8u);
-    let column = i / (DEPTH / 8u);
-    var w = Octet(vec4f(0.0), vec4f(0.0));
-    if (tile_column + column < params.outputs && k0 / 8u + o < params.octets) {
-      w = octet((tile_column + column) * params.octets + k0 / 8u + o);
-    }
-    for (var j = 0u; j < 4u; j++) {
-      put_right(column, 8u * o + j, w.a[j]);
-      put_right(column, 8u * o + 4u + j, w.b[j]);
-    }
-  }
-}
+var<workgroup> partial: array<f32, WG * BATCH>;
+var<workgroup> partial_squares: array<f32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
-  tile_column = group.x * TILE;
-  tile_row = group.y * TILE;
-  var results: Results;
-  multiply(0u, params.inputs, lane, &results);
-  for (var r = 0u; r < 8u; r++) {
-    let row = tile_row + 8u * (lane / ACROSS) + r;
-    if (row >= params.rows) {
-      break;
+  let first = group.x * 16u;
+  let batch = group.y * BATCH;
+  var ready: array<Ready, RESULTS>;
+  for (var r = 0u; r < RESULTS; r++) {
+    let t = lane + r * WG;
+    if (t < 16u * BATCH) {
+      ready[r] = prepare(min(batch + t / 16u, params.rows - 1u), params.first_output + min(first + t % 16u, params.outputs - 1u));
     }
-    for (var c = 0u; c < 8u; c++) {
-      let own = tile_column + 8u * (lane % ACROSS) + c;
-      if (own < params.outputs) {
-        let column = params.first_output + own;
-        var value = results[2u * r + c / 4u][c % 4u];
-        if (on(BIAS)) {
-          value += bias[params.bias_offset + column];
+  }
+  var starts: array<u32, BATCH>;
+  for (var i = 0u; i < BATCH; i++) {
+    starts[i] = row_at(params.x, min(batch + i, params.rows - 1u));
+  }
+  let own_start = row_at(params.x, min(batch + min(lane / 2u % 16u, BATCH - 1u), params.rows - 1u));
+
+  let blocks = params.octets / 2u;
+  var sums: array<f32, BATCH>;
+  var squares = 0.0;
+  for (var b0 = lane / 32u; b0 < blocks; b0 += SLICES * DEPTH) {
+    var packed: array<Packed, DEPTH>;
+    for (var d = 0u; d < DEPTH; d++) {
+      packed[d] = fetch((group.x * blocks + min(b0 + d * SLICES, blocks - 1u)) * 32u + lane % 32u);
+    }
+    for (var d = 0u; d < DEPTH; d++) {
+      let b = b0 + d * SLICES;
+      if (b < blocks) {
+        let k = 16u * b + 8u * (lane % 2u);
+        var w = unpack(packed[d]);
+        if (NORM) {
+          w.a *= inside(load4_norm(params.norm_offset + k), k);
+          w.b *= inside(load4_norm(params.norm_offset + k + 4u), k + 4u);
+          let u = inside(load4_x(own_start + k), k);
+          let v = inside(load4_x(own_start + k + 4u), k + 4u);
+          squares += dot(u, u) + dot(v, v);
         }
-        if (on(RESIDUAL)) {
-          value += residual[row_at(params.residual, row) + column];
+        for (var i = 0u; i < BATCH; i++) {
+          sums[i] += dot(w.a, inside(load4_x(starts[i] + k), k)) + dot(w.b, inside(load4_x(starts[i] + k + 4u), k + 4u));
         }
-        out[row * params.all_outputs + column] = value;
+      }
+    }
+  }
+  for (var i = 0u; i < BATCH; i++) {
+    partial[i * WG + lane] = sums[i];
+  }
+  partial_squares[lane] = squares;
+  workgroupBarrier();
+
+  for (var r = 0u; r < RESULTS; r++) {
+    let t = lane + r * WG;
+    let i = t / 16u;
+    let column = first + t % 16u;
+    if (i < BATCH && batch + i < params.rows && column < params.outputs) {
+      var total = 0.0;
+      var total_squares = 0.0;
+      for (var s = 0u; s < SLICES; s++) {
+        let at = i * WG + 32u * s + t % 16u * 2u;
+        total += partial[at] + partial[at + 1u];
+        total_squares += partial_squares[32u * s + 2u * i] + partial_squares[32u * s + 2u * i + 1u];
+      }
+      if (NORM) {
+        total *= inverseSqrt(total_squares / f32(params.inputs) + params.eps);
+      }
+      finish(batch + i, params.first_output + column, total, ready[r]);
+    }
+  }
+}
+`;
+
+export const linearTiles = `// Y = X Wᵀ for many rows of X: tiles of DOWN × ALONG results to a workgroup of 16 × 16 invocations, which bring 16 columns of both factors into shared memory
+// at a time. The next round's numbers are on their way while this round's are multiplied. An invocation's rows and columns come in fours that lie 64
+// apart, so that what neighbours read lies together.
+
+const WG = 256u;
+const FOURS_DOWN = DOWN / 64u;
+const FOURS_ALONG = ALONG / 64u;
+const OCTETS = (2u * ALONG + WG - 1u) / WG;
+
+var<workgroup> left: array<vec4f, 4u * DOWN>;
+var<workgroup> right: array<vec4f, 4u * ALONG>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
+  let tile_row = group.y * DOWN;
+  let tile_column = group.x * ALONG;
+  let across = lane % 16u;
+  let down = lane / 16u;
+  let x_start = row_at(params.x, min(tile_row + lane % DOWN, params.rows - 1u));
+  let blocks = params.octets / 2u;
+  let last_column = params.outputs - 1u;
+
+  var next_x: array<vec4f, FOURS_DOWN>;
+  var next_w: array<Packed, OCTETS>;
+  var sums: array<vec4f, 4u * FOURS_DOWN * FOURS_ALONG>;
+  for (var b = 0u; b <= blocks; b++) {
+    if (b > 0u) {
+      workgroupBarrier();
+      for (var i = 0u; i < FOURS_DOWN; i++) {
+        let k = 4u * ((lane + i * WG) / DOWN);
+        for (var j = 0u; j < 4u; j++) {
+          left[((k + j) * DOWN + lane % DOWN) / 4u][lane % 4u] = next_x[i][j];
+        }
+      }
+      for (var i = 0u; i < OCTETS; i++) {
+        if (lane + i * WG < 2u * ALONG) {
+          let k = 8u * ((lane + i * WG) / ALONG);
+          let w = unpack(next_w[i]);
+          for (var j = 0u; j < 4u; j++) {
+            right[((k + j) * ALONG + lane % ALONG) / 4u][lane % 4u] = w.a[j];
+            right[((k + 4u + j) * ALONG + lane % ALONG) / 4u][lane % 4u] = w.b[j];
+          }
+        }
+      }
+      workgroupBarrier();
+    }
+    let next = min(b, blocks - 1u);
+    for (var i = 0u; i < FOURS_DOWN; i++) {
+      let k = 16u * next + 4u * ((lane + i * WG) / DOWN);
+      next_x[i] = inside(load4_x(x_start + k), k);
+    }
+    for (var i = 0u; i < OCTETS; i++) {
+      next_w[i] = fetch(octet_place(min(tile_column + lane % ALONG, last_column), 2u * next + (lane + i * WG) / ALONG % 2u));
+    }
+    if (b > 0u) {
+      for (var k = 0u; k < 16u; k++) {
+        for (var i = 0u; i < FOURS_DOWN; i++) {
+          let a = left[k * (DOWN / 4u) + 16u * i + down];
+          for (var j = 0u; j < FOURS_ALONG; j++) {
+            let w = right[k * (ALONG / 4u) + 16u * j + across];
+            for (var r = 0u; r < 4u; r++) {
+              sums[(4u * i + r) * FOURS_ALONG + j] += a[r] * w;
+            }
+          }
+        }
+      }
+    }
+  }
+  for (var i = 0u; i < FOURS_DOWN; i++) {
+    for (var r = 0u; r < 4u; r++) {
+      let row = tile_row + 64u * i + 4u * down + r;
+      for (var j = 0u; j < FOURS_ALONG; j++) {
+        if (row < params.rows) {
+          finish4(row, tile_column + 64u * j + 4u * across, sums[(4u * i + r) * FOURS_ALONG + j]);
+        }
       }
     }
   }
@@ -843,10 +1111,9 @@ fn place(v: vec4u, i: u32, t: u32, k: u32) -> u32 {
 }
 `;
 
-export const sampleCommit = `// Notes what was drawn: the token and its log-probability, that it was seen, whether the row ends with it. One invocation to a row.
+export const sampleCommit = `// Notes what was drawn, one invocation to a row.
 
 struct Params {
-  flags: u32,
   seen: vec4u,
   stops: vec4u,
   batch: u32,
@@ -858,14 +1125,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> drawn: array<vec2u>;
-@group(0) @binding(2) var<storage, read> rows: array<i32>;
-@group(0) @binding(3) var<storage, read> stops: array<i32>;
-@group(0) @binding(4) var<storage, read_write> seen: array<u32>;
-@group(0) @binding(5) var<storage, read_write> active_: array<i32>;
-@group(0) @binding(6) var<storage, read_write> token: array<i32>;
-@group(0) @binding(7) var<storage, read_write> log_prob: array<f32>;
-@group(0) @binding(8) var<storage, read_write> out: array<i32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3u) {
@@ -873,120 +1132,279 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   if (row >= params.batch) {
     return;
   }
-  var slot = row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + row]);
+  let slot = select(row, u32(load_rows(params.rows_offset + row)), has_rows);
+  if (load_active(params.active_offset + slot) == 0) {
+    rest(row, slot, 0u);
+  } else {
+    take(row, slot, load_drawn(2u * row), load_drawn(2u * row + 1u));
   }
-  if (active_[params.active_offset + slot] != 0) {
-    let id = i32(drawn[row].x);
-    token[params.token_offset + slot] = id;
-    log_prob[params.log_prob_offset + slot] = bitcast<f32>(drawn[row].y);
-    seen[place(params.seen, slot, 0u, 0u) + u32(id)] = 1u;
-    for (var i = 0u; i < params.ends; i++) {
-      if (stops[place(params.stops, slot, 0u, 0u) + i] == id) {
-        active_[params.active_offset + slot] = 0;
-      }
-    }
-  }
-  out[row] = token[params.token_offset + slot];
 }
 `;
 
-export const sampleDraw = `// Draws the next token of each running row, as sampleToken in core defines it: penalty, temperature, top-k, top-p, min-p, then the first id at which the
-// cumulative probability exceeds u. A workgroup to a row. Thresholds are found by halving: among the bit patterns of floats in 0 … 1, which are ordered
-// as the floats are, the largest one that still leaves k weights, or p of their sum.
+export const sampleHandOn = `// What becomes of a drawn token where a shader sees too few buffers to note it at once: sample-commit does it.
 
-struct Params {
-  flags: u32,
-  logits: vec4u,
-  settings: vec4u,
-  counter: vec4u,
-  seen: vec4u,
-  width: u32,
-  vocabulary: u32,
-  active_offset: u32,
-  rows_offset: u32,
-  nan: u32,
+fn take(row: u32, slot: u32, id: u32, log_prob: u32) {
+  store_drawn(2u * row, id);
+  store_drawn(2u * row + 1u, log_prob);
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read> settings: array<f32>;
-@group(0) @binding(3) var<storage, read> seen: array<u32>;
-@group(0) @binding(4) var<storage, read> active_: array<i32>;
-@group(0) @binding(5) var<storage, read> rows: array<i32>;
-@group(0) @binding(6) var<storage, read_write> counter: array<u32>;
-@group(0) @binding(7) var<storage, read_write> weights: array<f32>;
-@group(0) @binding(8) var<storage, read_write> drawn: array<vec2u>;
+fn rest(row: u32, slot: u32, lane: u32) {}
+`;
 
-var<workgroup> shares: array<f32, WG>;
+export const sampleLogits = `// Logits as sampling sees them. What the three kernels of sampling leave for one another lies in one buffer, for each row: four numbers to each segment of the
+// ids (its highest logit, Σ exp of the logits less it, the highest penalised logit and the first id that has it), then the segments' sums of kept weights,
+// then the weights.
 
 /// The logit of an id, NaN as the lowest number there is.
 fn logit(start: u32, id: u32) -> f32 {
-  let value = logits[start + id];
+  let value = load_logits(start + id);
   return select(max(value, LOWEST), LOWEST, is_nan_(value));
 }
 
 /// The same after the repetition penalty.
 fn penalised(start: u32, seen_start: u32, id: u32, penalty: f32) -> f32 {
   let value = logit(start, id);
-  if (penalty == 1.0 || seen[seen_start + id] == 0u) {
+  if (penalty == 1.0 || load_seen(seen_start + id) == 0u) {
     return value;
   }
   return max(select(value * penalty, value / penalty, value > 0.0), LOWEST);
 }
 
-/// How many weights are ≥ least, or what they sum to.
-fn above(own: u32, least: f32, lane: u32, count: bool) -> f32 {
-  var sum = 0.0;
-  for (var id = lane; id < params.vocabulary; id += WG) {
-    let w = weights[own + id];
-    sum += select(0.0, select(w, 1.0, count), w >= least);
-  }
-  return sum_all(sum, lane);
+/// Where a row's peaks, shares and weights begin.
+fn peaks_of(row: u32) -> u32 {
+  return row * params.row_numbers;
 }
 
-/// The largest threshold that leaves at least wanted.
+fn shares_of(row: u32) -> u32 {
+  return row * params.row_numbers + 4u * params.segments;
+}
+
+fn weights_of(row: u32) -> u32 {
+  return row * params.row_numbers + 5u * params.segments;
+}
+`;
+
+export const sampleParams = `struct Params {
+  logits: vec4u,
+  settings: vec4u,
+  seen: vec4u,
+  vocabulary: u32,
+  segments: u32,
+  segment: u32,
+  row_numbers: u32,
+  active_offset: u32,
+  rows_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+/// Which slot of the sampler a row is.
+fn slot_of(row: u32) -> u32 {
+  return select(row, u32(load_rows(params.rows_offset + row)), has_rows);
+}
+`;
+
+export const samplePeaks = `// Sampling, first part: the peaks of each segment of a row's ids, a workgroup to a segment.
+
+@compute @workgroup_size(WG)
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
+  begin(self_);
+  let lane = self_.lane;
+  let slot = slot_of(group.y);
+  if (load_active(params.active_offset + slot) == 0) {
+    return;
+  }
+  let penalty = load_settings(place(params.settings, slot, 0u, 0u) + 4u);
+  let start = place(params.logits, group.y, 0u, 0u);
+  let seen_start = place(params.seen, slot, 0u, 0u);
+  let first = group.x * params.segment;
+  let end = min(first + params.segment, params.vocabulary);
+  var raw = LOWEST;
+  var top = LOWEST;
+  for (var id = first + lane; id < end; id += WG) {
+    raw = max(raw, logit(start, id));
+    top = max(top, penalised(start, seen_start, id, penalty));
+  }
+  raw = max_all(raw, lane);
+  top = max_all(top, lane);
+  var best = f32(params.vocabulary);
+  var sum = 0.0;
+  for (var id = first + lane; id < end; id += WG) {
+    sum += exp_(logit(start, id) - raw);
+    if (penalised(start, seen_start, id, penalty) == top) {
+      best = min(best, f32(id));
+    }
+  }
+  sum = sum_all(sum, lane);
+  best = -max_all(-best, lane);
+  if (lane < 4u) {
+    store_scratch(peaks_of(group.y) + 4u * group.x + lane, vec4f(raw, sum, top, best)[lane]);
+  }
+}
+`;
+
+export const samplePick = `// Sampling, last part: the token, as sampleToken in core defines it: top-k, top-p and min-p as thresholds on the weights, then the first id at which the
+// cumulative probability exceeds u. A workgroup to a row.
+
+struct Params {
+  logits: vec4u,
+  settings: vec4u,
+  counter: vec4u,
+  seen: vec4u,
+  stops: vec4u,
+  vocabulary: u32,
+  segments: u32,
+  segment: u32,
+  row_numbers: u32,
+  ends: u32,
+  active_offset: u32,
+  token_offset: u32,
+  log_prob_offset: u32,
+  rows_offset: u32,
+  nan: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+const BUCKETS = 1024u;
+var<workgroup> shares: array<f32, WG>;
+var<workgroup> groups_: array<f32, WG / 16u>;
+/// How many weights a bucket holds, or their fractions' sums in two halves of 12 bits, which stay exact.
+var<workgroup> low: array<atomic<u32>, BUCKETS>;
+var<workgroup> high: array<atomic<u32>, BUCKETS>;
+var<workgroup> chosen: u32;
+var<workgroup> missing: f32;
+
+/// Which slot of the sampler a row is.
+fn slot_of(row: u32) -> u32 {
+  return select(row, u32(load_rows(params.rows_offset + row)), has_rows);
+}
+
+/// Sum of v over the lanes before this one.
+fn sum_before(v: f32, lane: u32) -> f32 {
+  workgroupBarrier();
+  shares[lane] = v;
+  workgroupBarrier();
+  var before = 0.0;
+  for (var i = lane / 16u * 16u; i < lane; i++) {
+    before += shares[i];
+  }
+  if (lane % 16u == 15u) {
+    groups_[lane / 16u] = before + v;
+  }
+  workgroupBarrier();
+  var all_before = 0.0;
+  for (var i = 0u; i < lane / 16u; i++) {
+    all_before += groups_[i];
+  }
+  return all_before + before;
+}
+
+/// The largest threshold that leaves so many of the row's weights (count), or weights of such a sum; 0 if all are too few. Its bits, ten at a time from the
+/// top: floats in 0 … 1 are ordered as their bits are.
 fn threshold_for(own: u32, wanted: f32, lane: u32, count: bool) -> f32 {
   var bits = 0u;
-  for (var bit = 0x20000000u; bit > 0u; bit >>= 1u) {
-    let tried = bitcast<f32>(bits | bit);
-    let enough = above(own, tried, lane, count) >= wanted;
-    bits = select(bits, bits | bit, enough);
+  var left = wanted;
+  for (var shift = 20u; ; shift -= 10u) {
+    for (var i = lane; i < BUCKETS; i += WG) {
+      atomicStore(&low[i], 0u);
+      atomicStore(&high[i], 0u);
+    }
+    workgroupBarrier();
+    for (var id = lane; id < params.vocabulary; id += WG) {
+      let w = bitcast<u32>(load_scratch(own + id));
+      if (w != 0u && ((w >> shift) >> 10u) == ((bits >> shift) >> 10u)) {
+        let bucket = (w >> shift) & (BUCKETS - 1u);
+        let fraction = select((w & 0x7fffffu) | 0x800000u, 1u, count);
+        atomicAdd(&low[bucket], fraction & 0xfffu);
+        atomicAdd(&high[bucket], fraction >> 12u);
+      }
+    }
+    workgroupBarrier();
+    // Buckets from the top, four to a lane.
+    var held: vec4f;
+    for (var i = 0u; i < 4u; i++) {
+      let bucket = BUCKETS - 1u - (4u * lane + i);
+      held[i] = f32(atomicLoad(&low[bucket])) + 4096.0 * f32(atomicLoad(&high[bucket]));
+      if (!count) {
+        // A fraction's unit: 2^(exponent − 23).
+        held[i] *= bitcast<f32>((max((bits | (bucket << shift)) >> 23u, 24u) - 23u) << 23u);
+      }
+    }
+    if (lane == 0u) {
+      chosen = 0u;
+      missing = 0.0;
+    }
+    var sum = sum_before(held.x + held.y + held.z + held.w, lane);
+    for (var i = 0u; i < 4u; i++) {
+      if (sum < left && sum + held[i] >= left) {
+        chosen = BUCKETS - 1u - (4u * lane + i);
+        missing = left - sum;
+      }
+      sum += held[i];
+    }
+    let found = workgroupUniformLoad(&chosen);
+    left = workgroupUniformLoad(&missing);
+    bits |= found << shift;
+    if (shift == 0u || left <= 0.0) {
+      break;
+    }
   }
   return bitcast<f32>(bits);
 }
 
-/// The first id at which the cumulative share of the weights ≥ threshold exceeds u; WG × its segment's length if rounding leaves none.
-fn inverse_cdf(own: u32, threshold: f32, u: f32, lane: u32) -> f32 {
-  let segment = (params.vocabulary + WG - 1u) / WG;
-  let end = min((lane + 1u) * segment, params.vocabulary);
-  var share = 0.0;
-  for (var id = lane * segment; id < end; id++) {
-    let w = weights[own + id];
-    share += select(0.0, w, w >= threshold);
+/// The sum of the row's weights ≥ least.
+fn sum_above(own: u32, least: f32, lane: u32) -> f32 {
+  var sum = 0.0;
+  for (var id = lane; id < params.vocabulary; id += WG) {
+    let w = load_scratch(own + id);
+    sum += select(0.0, w, w >= least);
   }
-  shares[lane] = share;
-  workgroupBarrier();
-  var before = 0.0;
-  var total = 0.0;
-  for (var i = 0u; i < WG; i++) {
-    before = select(before, total, i == lane);
-    total += shares[i];
+  return sum_all(sum, lane);
+}
+
+/// The first id at which the cumulative share of the weights ≥ threshold exceeds u: first the chunk of ids, lane by lane, then the id. share is the lane's chunk's.
+fn inverse_cdf(own: u32, threshold: f32, u: f32, share: f32, chunk: u32, lane: u32) -> f32 {
+  let before = sum_before(share, lane);
+  let wanted = u * sum_all(share, lane);
+  if (lane == 0u) {
+    chosen = WG;
   }
-  var found = WG * segment;
-  var sum = before;
-  for (var id = lane * segment; id < end; id++) {
-    let w = weights[own + id];
+  let passed = -max_all(select(-f32(WG), -f32(lane), before + share > wanted), lane);
+  if (u32(passed) == lane) {
+    chosen = lane;
+    missing = wanted - before;
+  }
+  let at = workgroupUniformLoad(&chosen);
+  let left = workgroupUniformLoad(&missing);
+  if (at >= WG) {
+    return f32(params.vocabulary);
+  }
+  let end = min((at + 1u) * chunk, params.vocabulary);
+  let each = (chunk + WG - 1u) / WG;
+  let first = at * chunk + lane * each;
+  var own_share = 0.0;
+  for (var id = first; id < min(first + each, end); id++) {
+    let w = load_scratch(own + id);
+    own_share += select(0.0, w, w >= threshold);
+  }
+  var sum = sum_before(own_share, lane);
+  var found = f32(params.vocabulary);
+  var last = -1.0;
+  for (var id = first; id < min(first + each, end); id++) {
+    let w = load_scratch(own + id);
     if (w >= threshold) {
       sum += w;
-      if (sum > u * total) {
-        found = id;
-        break;
+      last = f32(id);
+      if (sum > left) {
+        found = min(found, f32(id));
       }
     }
   }
-  return -max_all(-f32(found), lane);
+  // Rounding may leave none: then the chunk's last.
+  found = -max_all(-found, lane);
+  last = max_all(last, lane);
+  return select(found, last, found >= f32(params.vocabulary) && last >= 0.0);
 }
 
 @compute @workgroup_size(WG)
@@ -994,69 +1412,147 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   begin(self_);
   let lane = self_.lane;
   let row = group.x;
-  var slot = row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + row]);
+  let slot = slot_of(row);
+  if (lane == 0u) {
+    chosen = u32(load_active(params.active_offset + slot));
   }
-  if (active_[params.active_offset + slot] == 0) {
+  if (workgroupUniformLoad(&chosen) == 0u) {
+    rest(row, slot, lane);
     return;
   }
   let setting = place(params.settings, slot, 0u, 0u);
-  let temperature = settings[setting];
-  let top_k = settings[setting + 1u];
-  let top_p = settings[setting + 2u];
-  let penalty = settings[setting + 4u];
-  let start = place(params.logits, row, 0u, 0u);
-  let seen_start = place(params.seen, slot, 0u, 0u);
-  let own = row * params.width;
+  let temperature = load_settings(setting);
+  let top_k = load_settings(setting + 1u);
+  let top_p = load_settings(setting + 2u);
+  let words = place(params.counter, slot, 0u, 0u);
+  let top = top_of(row, lane);
+  let own = weights_of(row);
 
-  var raw_top = LOWEST;
-  var top = LOWEST;
-  for (var id = lane; id < params.vocabulary; id += WG) {
-    raw_top = max(raw_top, logit(start, id));
-    top = max(top, penalised(start, seen_start, id, penalty));
-  }
-  raw_top = max_all(raw_top, lane);
-  top = max_all(top, lane);
-  var first = f32(params.vocabulary - 1u);
-  var sum = 0.0;
-  for (var id = lane; id < params.vocabulary; id += WG) {
-    let value = penalised(start, seen_start, id, penalty);
-    if (value == top) {
-      first = min(first, f32(id));
-    }
-    weights[own + id] = exp_((value - top) / max(temperature, 1e-30));
-    sum += exp_(logit(start, id) - raw_top);
-  }
-  let best = -max_all(-first, lane);
-  sum = sum_all(sum, lane);
-
-  var token = best;
+  var token = top.first;
   if (temperature > 0.0) {
-    storageBarrier();
-    var threshold = settings[setting + 3u];
-    var least = 0.0;
-    if (top_k > 0.0) {
-      least = threshold_for(own, min(top_k, f32(params.vocabulary)), lane, true);
-      threshold = max(threshold, least);
+    var threshold = load_settings(setting + 3u);
+    // Min-p's sums are there already; other filters take sums of their own.
+    var chunk = params.segment;
+    var share = 0.0;
+    if (lane < params.segments) {
+      share = load_scratch(shares_of(row) + lane);
     }
-    if (top_p < 1.0) {
-      let total = above(own, least, lane, false);
-      threshold = max(threshold, threshold_for(own, min(top_p * total, total), lane, false));
+    if (top_k > 0.0 || top_p < 1.0) {
+      var least = 0.0;
+      if (top_k > 0.0) {
+        least = threshold_for(own, min(top_k, f32(params.vocabulary)), lane, true);
+        threshold = max(threshold, least);
+      }
+      if (top_p < 1.0) {
+        let total = sum_above(own, least, lane);
+        threshold = max(threshold, max(least, threshold_for(own, top_p * total, lane, false)));
+      }
+      chunk = (params.vocabulary + WG - 1u) / WG;
+      share = 0.0;
+      for (var id = lane * chunk; id < min((lane + 1u) * chunk, params.vocabulary); id++) {
+        let w = load_scratch(own + id);
+        share += select(0.0, w, w >= threshold);
+      }
     }
-    let position = counter[place(params.counter, slot, 0u, 0u) + 3u];
-    let words = place(params.counter, slot, 0u, 0u);
-    let u = uniform_number(vec2u(counter[words], counter[words + 1u]), counter[words + 2u], position);
-    let id = inverse_cdf(own, threshold, u, lane);
-    let certain = top <= LOWEST || top >= HIGHEST || id >= f32(params.vocabulary);
-    token = select(id, best, certain);
+    let u = uniform_number(
+      vec2u(load_counter(words), load_counter(words + 1u)),
+      load_counter(words + 2u),
+      load_counter(words + 3u),
+    );
+    let id = inverse_cdf(own, threshold, u, share, chunk, lane);
+    token = select(id, top.first, top.value <= LOWEST || top.value >= HIGHEST || id >= f32(params.vocabulary));
   }
-  workgroupBarrier();
   if (lane == 0u) {
-    counter[place(params.counter, slot, 0u, 0u) + 3u] += 1u;
-    let id = u32(token);
-    let known = logit(start, id) - raw_top - log_(sum);
-    drawn[row] = vec2u(id, select(bitcast<u32>(known), params.nan, raw_top <= LOWEST || raw_top > HIGHEST));
+    store_counter(words + 3u, load_counter(words + 3u) + 1u);
+    let id = u32(min(token, f32(params.vocabulary - 1u)));
+    let known = logit(place(params.logits, row, 0u, 0u), id) - top.raw - log_(top.sum);
+    take(row, slot, id, select(bitcast<u32>(known), params.nan, top.raw <= LOWEST || top.raw > HIGHEST));
+  }
+}
+`;
+
+export const sampleTake = `// What becomes of a drawn token: it is noted with its log-probability, it was seen, and the row may end with it.
+
+fn take(row: u32, slot: u32, id: u32, log_prob: u32) {
+  store_token(params.token_offset + slot, i32(id));
+  store_log_prob(params.log_prob_offset + slot, bitcast<f32>(log_prob));
+  store_seen(place(params.seen, slot, 0u, 0u) + id, 1u);
+  for (var i = 0u; i < params.ends; i++) {
+    if (load_stops(place(params.stops, slot, 0u, 0u) + i) == i32(id)) {
+      store_active(params.active_offset + slot, 0);
+    }
+  }
+  store_out(row, i32(id));
+}
+
+/// A row that has ended keeps its token.
+fn rest(row: u32, slot: u32, lane: u32) {
+  if (lane == 0u) {
+    store_out(row, load_token(params.token_offset + slot));
+  }
+}
+`;
+
+export const sampleTop = `// What a row's segments say together.
+
+struct Top {
+  /// The highest logit, and Σ exp of the logits less it.
+  raw: f32,
+  sum: f32,
+  /// The highest penalised logit, and the first id that has it.
+  value: f32,
+  first: f32,
+}
+
+fn top_of(row: u32, lane: u32) -> Top {
+  let peaks = peaks_of(row);
+  var top = Top(LOWEST, 0.0, LOWEST, f32(params.vocabulary));
+  for (var s = lane; s < params.segments; s += WG) {
+    top.raw = max(top.raw, load_scratch(peaks + 4u * s));
+    top.value = max(top.value, load_scratch(peaks + 4u * s + 2u));
+  }
+  top.raw = max_all(top.raw, lane);
+  top.value = max_all(top.value, lane);
+  for (var s = lane; s < params.segments; s += WG) {
+    top.sum += load_scratch(peaks + 4u * s + 1u) * exp_(load_scratch(peaks + 4u * s) - top.raw);
+    if (load_scratch(peaks + 4u * s + 2u) == top.value) {
+      top.first = min(top.first, load_scratch(peaks + 4u * s + 3u));
+    }
+  }
+  top.sum = sum_all(top.sum, lane);
+  top.first = -max_all(-top.first, lane);
+  return top;
+}
+`;
+
+export const sampleWeigh = `// Sampling, second part: each id's weight, the most likely one's being 1, and for each segment the sum of those that min-p keeps.
+
+@compute @workgroup_size(WG)
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
+  begin(self_);
+  let lane = self_.lane;
+  let slot = slot_of(group.y);
+  let setting = place(params.settings, slot, 0u, 0u);
+  let temperature = load_settings(setting);
+  if (load_active(params.active_offset + slot) == 0 || temperature == 0.0) {
+    return;
+  }
+  let least = load_settings(setting + 3u);
+  let penalty = load_settings(setting + 4u);
+  let start = place(params.logits, group.y, 0u, 0u);
+  let seen_start = place(params.seen, slot, 0u, 0u);
+  let first = group.x * params.segment;
+  let end = min(first + params.segment, params.vocabulary);
+  let top = top_of(group.y, lane);
+  var sum = 0.0;
+  for (var id = first + lane; id < end; id += WG) {
+    let w = exp_((penalised(start, seen_start, id, penalty) - top.value) / temperature);
+    store_scratch(weights_of(group.y) + id, w);
+    sum += select(0.0, w, w >= least);
+  }
+  sum = sum_all(sum, lane);
+  if (lane == 0u) {
+    store_scratch(shares_of(group.y) + group.x, sum);
   }
 }
 `;
@@ -1578,56 +2074,6 @@ fn sum_from_start(to: vec4f) -> f32 {
 }
 `;
 
-export const ssdRecur = `// What the one-step kernels share; params and the buffers are theirs.
-
-/// Advances the state's rows first … first + 3 and returns their products with C. A row of the batch that does not count stays as it is.
-fn recur(first: u32, lane: u32, head: u32, row: u32, slot: u32, delta: f32, decay: f32, counts: bool) -> vec4f {
-  let group_ = head / (params.heads / params.groups);
-  let shrink = expm1_(decay);
-  var input = vec4f(0.0);
-  for (var r = 0u; r < 4u; r++) {
-    if (counts && first + r < params.p) {
-      input[r] = delta * x[place(params.x, row, 0u, head) + first + r];
-    }
-  }
-  var sums = vec4f(0.0);
-  if (counts) {
-    for (var s = lane; s < params.n; s += WG) {
-      let b = B[place(params.B, row, 0u, group_) + s];
-      let c = C[place(params.C, row, 0u, group_) + s];
-      for (var r = 0u; r < 4u; r++) {
-        if (first + r < params.p) {
-          let at = place(params.state, slot, head, first + r) + s;
-          var h = 0.0;
-          if (on(STATE)) {
-            h = state[at];
-          }
-          h = h + shrink * h + input[r] * b;
-          if (on(STATE)) {
-            state[at] = h;
-          }
-          sums[r] += h * c;
-        }
-      }
-    }
-  }
-  stash4(0u, sums, lane);
-  workgroupBarrier();
-  return collect4(0u);
-}
-
-/// y + D x, or 0 for a row that does not count.
-fn with_skip(y_: f32, e: u32, head: u32, row: u32, counts: bool) -> f32 {
-  if (!counts) {
-    return 0.0;
-  }
-  if (on(SKIP)) {
-    return y_ + D[params.d_offset + head * params.d_stride + select(0u, e, on(SKIP_EACH))] * x[place(params.x, row, 0u, head) + e];
-  }
-  return y_;
-}
-`;
-
 export const ssdStatePass = `// Step 3: the recurrence over chunk states, H_c = exp(Σ Δ A) H_{c−1} + S_c. Each S_c is replaced by H_{c−1}, what its chunk finds; the last H goes to
 // the state. One invocation to each number of the state.
 
@@ -1678,7 +2124,8 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
 }
 `;
 
-export const ssdStepWhole = `// One step of the recurrence from dt on, gate included, in a single dispatch: wants more storage buffers than every device has.
+export const ssdStep = `// One step of the recurrence: Δ = clamp(softplus(dt + bias)), h ← exp(Δ A) h + Δ x Bᵀ, y = h C (+ D x) (∘ silu(z)). A workgroup advances ROWS rows of a
+// head's state, ACROSS invocations side by side along n with four numbers of four rows each. Everything is fetched before anything is used.
 
 struct Params {
   flags: u32,
@@ -1703,98 +2150,84 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dt: array<f32>;
-@group(0) @binding(3) var<storage, read> B: array<f32>;
-@group(0) @binding(4) var<storage, read> C: array<f32>;
-@group(0) @binding(5) var<storage, read> A: array<f32>;
-@group(0) @binding(6) var<storage, read> D: array<f32>;
-@group(0) @binding(7) var<storage, read> dt_bias: array<f32>;
-@group(0) @binding(8) var<storage, read> z: array<f32>;
-@group(0) @binding(9) var<storage, read> rows: array<i32>;
-@group(0) @binding(10) var<storage, read> lengths: array<i32>;
-@group(0) @binding(11) var<storage, read_write> state: array<f32>;
-@group(0) @binding(12) var<storage, read_write> y: array<f32>;
 
-@compute @workgroup_size(WG)
-fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
-  begin(self_);
-  let lane = self_.lane;
-  let head = group.y;
-  let row = group.z;
-  var counts = true;
-  if (on(LENGTHS)) {
-    counts = lengths[params.lengths_offset + row] > 0;
-  }
-  var slot = row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + row]);
-  }
-  var delta = 0.0;
-  if (counts) {
-    delta = dt[place(params.dt, row, 0u, 0u) + head];
-    if (on(BIAS)) {
-      delta += dt_bias[params.bias_offset + head];
-    }
-    if (on(SOFTPLUS)) {
-      delta = softplus(delta);
-    }
-    delta = clamp(delta, params.low, params.high);
-  }
-  let total = recur(group.x * 4u, lane, head, row, slot, delta, delta * A[params.a_offset + head], counts);
-  let e = group.x * 4u + lane;
-  if (lane < 4u && e < params.p) {
-    var value = with_skip(total[lane], e, head, row, counts);
-    if (on(GATE) && counts) {
-      value *= silu(z[place(params.z, row, 0u, head) + e]);
-    }
-    y[(row * params.heads + head) * params.p + e] = value;
-  }
-}
-`;
+const WG = 64u;
+const ROWS = 4u * WG / ACROSS;
+var<workgroup> partial: array<vec4f, WG>;
 
-export const ssdStep = `// One step of the recurrence, h ← exp(Δ A) h + Δ x Bᵀ, y = h C (+ D x): a workgroup to four rows of a head's state, its invocations along n.
-
-struct Params {
-  flags: u32,
-  x: vec4u,
-  B: vec4u,
-  C: vec4u,
-  state: vec4u,
-  heads: u32,
-  groups: u32,
-  p: u32,
-  n: u32,
-  d_offset: u32,
-  d_stride: u32,
-  rows_offset: u32,
+/// Which of the four numbers from s on there are.
+fn there(s: u32) -> vec4<bool> {
+  return vec4u(s, s + 1u, s + 2u, s + 3u) < vec4u(params.n);
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> B: array<f32>;
-@group(0) @binding(3) var<storage, read> C: array<f32>;
-@group(0) @binding(4) var<storage, read> D: array<f32>;
-@group(0) @binding(5) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(6) var<storage, read> rows: array<i32>;
-@group(0) @binding(7) var<storage, read_write> state: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WG)
-fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
-  begin(self_);
-  let lane = self_.lane;
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
   let head = group.y;
   let row = group.z;
-  let step = steps[row * params.heads + head];
-  var slot = row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + row]);
+  let group_ = head / (params.heads / params.groups);
+  let slot = select(row, u32(load_rows(params.rows_offset + row)), has_rows);
+  let counts = !has_lengths || load_lengths(params.lengths_offset + row) > 0;
+  let dt = load_dt(place(params.dt, row, 0u, 0u) + head) + load_dt_bias(params.bias_offset + head);
+  let a = load_A(params.a_offset + head);
+  let across = lane % ACROSS;
+  // Four rows of the state, and for the invocations that finish one row each, that row.
+  let first = group.x * ROWS + lane / ACROSS * 4u;
+  let own = group.x * ROWS + lane;
+  let x_start = place(params.x, row, 0u, head);
+  let own_x = load_x(x_start + min(own, params.p - 1u));
+  let own_z = load_z(place(params.z, row, 0u, head) + min(own, params.p - 1u));
+  let skip = load_D(params.d_offset + head * params.d_stride + select(0u, min(own, params.p - 1u), on(SKIP_EACH)));
+  var inputs: vec4f;
+  for (var r = 0u; r < 4u; r++) {
+    inputs[r] = load_x(x_start + min(first + r, params.p - 1u));
   }
-  let total = recur(group.x * 4u, lane, head, row, slot, step.x, sum_from_start(step), step.w > 0.0);
-  let e = group.x * 4u + lane;
-  if (lane < 4u && e < params.p) {
-    y[(row * params.heads + head) * params.p + e] = with_skip(total[lane], e, head, row, step.w > 0.0);
+  let b_start = place(params.B, row, 0u, group_);
+  let c_start = place(params.C, row, 0u, group_);
+  let delta = clamp(select(dt, softplus(dt), on(SOFTPLUS)), params.low, params.high);
+  let shrink = expm1_(delta * a);
+  inputs *= delta;
+  var sums = vec4f(0.0);
+  for (var s = 4u * across; s < params.n; s += 4u * ACROSS) {
+    var h: array<vec4f, 4>;
+    for (var r = 0u; r < 4u; r++) {
+      h[r] = load4_state(place(params.state, slot, head, min(first + r, params.p - 1u)) + s);
+    }
+    let b = load4_B(b_start + s);
+    var c = load4_C(c_start + s);
+    if (!WIDE) {
+      c = select(vec4f(0.0), c, there(s));
+    }
+    for (var r = 0u; r < 4u; r++) {
+      h[r] += shrink * h[r] + inputs[r] * b;
+      if (!WIDE) {
+        h[r] = select(vec4f(0.0), h[r], there(s));
+      }
+      sums[r] += dot(h[r], c);
+      if (counts && first + r < params.p) {
+        let at = place(params.state, slot, head, first + r) + s;
+        if (WIDE) {
+          store4_state(at, h[r]);
+        } else {
+          for (var j = 0u; j < min(4u, params.n - s); j++) {
+            store_state(at + j, h[r][j]);
+          }
+        }
+      }
+    }
+  }
+  partial[lane] = sums;
+  workgroupBarrier();
+  if (lane < ROWS && own < params.p) {
+    var total = 0.0;
+    for (var i = 0u; i < ACROSS; i++) {
+      total += partial[lane / 4u * ACROSS + i][lane % 4u];
+    }
+    total += skip * own_x;
+    if (has_z) {
+      total *= silu(own_z);
+    }
+    store_y((row * params.heads + head) * params.p + own, select(0.0, total, counts));
   }
 }
 `;
@@ -1921,64 +2354,77 @@ fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) 
 }
 `;
 
-export const weightBf16 = `// Eight neighbouring weights stored as bf16: the upper halves of f32s.
+export const weightBf16 = `// Octets stored as bf16: the upper halves of f32s.
 alias Packed = vec4u;
 
-struct Octet { a: vec4f, b: vec4f }
+fn fetch(i: u32) -> Packed {
+  return load_weights(i);
+}
 
-/// The weights 8i … 8i + 7.
-fn octet(i: u32) -> Octet {
-  let w = weights[i];
+fn unpack(w: Packed) -> Octet {
   let even = bitcast<vec4f>(w << vec4u(16u));
   let odd = bitcast<vec4f>(w & vec4u(0xffff0000u));
   return Octet(vec4f(even.x, odd.x, even.y, odd.y), vec4f(even.z, odd.z, even.w, odd.w));
 }
 `;
 
-export const weightF16Native = `// Eight neighbouring weights stored as f16.
+export const weightF16 = `// Octets stored as f16, read without the device knowing f16.
 alias Packed = vec4u;
 
-struct Octet { a: vec4f, b: vec4f }
-
-/// The weights 8i … 8i + 7.
-fn octet(i: u32) -> Octet {
-  let w = weights[i];
-  return Octet(vec4f(vec4h(bitcast<vec2h>(w.x), bitcast<vec2h>(w.y))), vec4f(vec4h(bitcast<vec2h>(w.z), bitcast<vec2h>(w.w))));
+fn fetch(i: u32) -> Packed {
+  return load_weights(i);
 }
-`;
 
-export const weightF16 = `// Eight neighbouring weights stored as f16, read without the device knowing f16.
-alias Packed = vec4u;
-
-struct Octet { a: vec4f, b: vec4f }
-
-/// The weights 8i … 8i + 7.
-fn octet(i: u32) -> Octet {
-  let w = weights[i];
+fn unpack(w: Packed) -> Octet {
   return Octet(vec4f(unpack2x16float(w.x), unpack2x16float(w.y)), vec4f(unpack2x16float(w.z), unpack2x16float(w.w)));
 }
 `;
 
-export const weightF32 = `// Eight neighbouring weights stored as f32.
-alias Packed = vec4u;
+export const weightF32 = `// Octets stored as f32.
+struct Packed { a: vec4u, b: vec4u }
 
-struct Octet { a: vec4f, b: vec4f }
+fn fetch(i: u32) -> Packed {
+  return Packed(load_weights(2u * i), load_weights(2u * i + 1u));
+}
 
-/// The weights 8i … 8i + 7.
-fn octet(i: u32) -> Octet {
-  return Octet(bitcast<vec4f>(weights[2u * i]), bitcast<vec4f>(weights[2u * i + 1u]));
+fn unpack(w: Packed) -> Octet {
+  return Octet(bitcast<vec4f>(w.a), bitcast<vec4f>(w.b));
 }
 `;
 
-export const weightQ8 = `// Eight neighbouring weights stored as 8-bit integers, 32 of them to a scale.
-alias Packed = vec2u;
+export const weightOctets = `// A weight lies in blocks of 16 rows × 16 columns, block after block along the columns, rows of a block one after another, each as two octets of
+// neighbouring columns: a block is one run of memory, for 32 invocations or for a matrix unit. Libraries for each way of storing an octet follow.
 
 struct Octet { a: vec4f, b: vec4f }
 
-/// The weights 8i … 8i + 7.
-fn octet(i: u32) -> Octet {
-  let w = weights[i];
-  let scale = scales[i / 4u];
-  return Octet(scale * vec4f(unpack4xI8(w.x)), scale * vec4f(unpack4xI8(w.y)));
+/// Place of columns 8o … 8o + 7 of a row.
+fn octet_place(row: u32, o: u32) -> u32 {
+  return ((row / 16u) * (params.octets / 2u) + o / 2u) * 32u + (row % 16u) * 2u + o % 2u;
+}
+`;
+
+export const weightQ4 = `// Octets stored as 4-bit integers less 8, the first in the lowest bits, four octets of a row to a scale.
+struct Packed { codes: u32, scale: f32 }
+
+fn fetch(i: u32) -> Packed {
+  return Packed(load_weights(i), load_scales(i / 64u * 16u + i % 32u / 2u));
+}
+
+fn unpack(w: Packed) -> Octet {
+  let low = vec4f(vec4u(w.codes, w.codes >> 4u, w.codes >> 8u, w.codes >> 12u) & vec4u(15u)) - 8.0;
+  let high = vec4f(vec4u(w.codes >> 16u, w.codes >> 20u, w.codes >> 24u, w.codes >> 28u) & vec4u(15u)) - 8.0;
+  return Octet(w.scale * low, w.scale * high);
+}
+`;
+
+export const weightQ8 = `// Octets stored as 8-bit integers, four octets of a row to a scale.
+struct Packed { codes: vec2u, scale: f32 }
+
+fn fetch(i: u32) -> Packed {
+  return Packed(load_weights(i), load_scales(i / 64u * 16u + i % 32u / 2u));
+}
+
+fn unpack(w: Packed) -> Octet {
+  return Octet(w.scale * vec4f(unpack4xI8(w.codes.x)), w.scale * vec4f(unpack4xI8(w.codes.y)));
 }
 `;

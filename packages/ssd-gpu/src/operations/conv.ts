@@ -11,6 +11,9 @@ import { causalConv1d as source, math, rows as rowsLibrary } from '../shaders.ge
 import type { Gpu } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
+import type { ConvStep } from './conv-step.js';
+import type { Launch } from '../runtime/launch.js';
+import type { Offers } from './offers.js';
 import { slotsOf } from './states.js';
 import { placeOf } from './views.js';
 
@@ -50,7 +53,8 @@ export function causalConv1d(
   const slots = slotsOf(gpu, { b, state: [width - 1, k] }, { x, weight, bias }, state, options);
   const out = gpu.make([b, l, k]);
   const STEPS = l === 1 ? 1 : Math.max(16, width);
-  gpu.launch({
+  const step: ConvStep = { x, weight, bias, silu: activation === 'silu', slots, out };
+  const launch: Launch = {
     kernel: convKernel,
     constants: {
       WIDTH: width,
@@ -79,6 +83,10 @@ export function causalConv1d(
       ...slots.offsets,
     },
     grid: [Math.ceil(k / 64), Math.ceil(l / STEPS), b],
+  };
+  // One position behind a product: the product does it by the way.
+  gpu.launch(launch, {
+    absorb: { block: x.data, with: (offers) => (offers as Offers).conv?.(step) },
   });
   slots.finish();
   return out;

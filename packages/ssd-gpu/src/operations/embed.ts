@@ -4,12 +4,17 @@ import { type Gpu, rowGrid } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
 import { rowsFor } from './copy.js';
-import { GpuWeight, octetLibrary, STORAGE } from './weight.js';
+import { GpuWeight, octetLibraries, STORAGE, weightOperands } from './weight.js';
 
 export const embedKernel: Kernel = {
   name: 'embed',
   source,
-  variants: [{ name: 'portable', libraries: ({ STORED }) => [rows, octetLibrary(STORED)] }],
+  operands: (constants) => ({
+    ids: { type: 'i32' },
+    ...weightOperands(constants),
+    out: { type: 'f32', writable: true },
+  }),
+  variants: [{ name: 'portable', libraries: (constants) => [rows, ...octetLibraries(constants)] }],
 };
 
 /** table[ids] */
@@ -25,7 +30,12 @@ export function embed(gpu: Gpu, ids: GpuTensor, table: GpuWeight): GpuTensor {
     gpu.launch({
       kernel: embedKernel,
       constants: { STORED: STORAGE[table.storage] },
-      buffers: { ids: own.t.data, weights: part.numbers, scales: part.scales, out: out.data },
+      buffers: {
+        ids: own.t.data,
+        weights: part.numbers,
+        ...(part.scales && { scales: part.scales }),
+        out: out.data,
+      },
       params: {
         ids: own.place,
         rows: count,

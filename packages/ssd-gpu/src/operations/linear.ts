@@ -1,72 +1,20 @@
 import { expectShape, type LinearOptions, refuseUnknown } from '@mamba2/core';
-import { linearRow, linearTiles, math, reducePortable, reduceSubgroups, rows, tiles } from '../shaders.generated.js';
 import type { Gpu } from '../runtime/context.js';
-import type { Constants, Kernel, Variant } from '../runtime/kernel.js';
-import type { Launch } from '../runtime/launch.js';
+import type { Launch, LaunchWork } from '../runtime/launch.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
+import { type ConvStep, foldConv } from './conv-step.js';
 import { rowsFor } from './copy.js';
-import type { NormFolded } from './norm.js';
-import { nowhere, type Place, rowCount } from './views.js';
-import { GpuWeight, octetLibrary, STORAGE } from './weight.js';
 import { ownWeight } from './embed.js';
-
-const f16Only = (_: unknown, { STORED }: Constants) => (STORED === STORAGE.f16 ? undefined : 'the weight is not f16');
-
-function rowVariant(name: string, reduce: string, enables: Variant['enables'] & {}): Variant {
-  const native = enables.includes('f16');
-  return {
-    name,
-    enables,
-    ...(native && { lacks: f16Only }),
-    libraries: ({ STORED }) => [math, rows, reduce, octetLibrary(STORED, native)],
-  };
-}
-
-/** For few rows: decoding. */
-export const linearRowKernel: Kernel = {
-  name: 'linear-row',
-  flags: ['BIAS', 'RESIDUAL', 'GATE_BEFORE', 'GATE_AFTER'],
-  source: linearRow,
-  variants: [
-    rowVariant('subgroups+f16', reduceSubgroups, ['f16', 'subgroups']),
-    rowVariant('subgroups', reduceSubgroups, ['subgroups']),
-    rowVariant('f16', reducePortable, ['f16']),
-    rowVariant('portable', reducePortable, []),
-  ],
-};
-
-/** For many rows: prefill. Weights stored as f16 stay so in shared memory where the device knows f16; nothing is rounded. */
-export const linearTilesKernel: Kernel = {
-  name: 'linear-tiles',
-  flags: ['BIAS', 'RESIDUAL'],
-  source: linearTiles,
-  variants: [
-    {
-      name: 'f16',
-      enables: ['f16'],
-      lacks: f16Only,
-      libraries: ({ STORED }) => [
-        'alias LeftNumber = f32;\nalias RightNumber = f16;',
-        rows,
-        octetLibrary(STORED, true),
-        tiles,
-      ],
-    },
-    {
-      name: 'portable',
-      libraries: ({ STORED }) => [
-        'alias LeftNumber = f32;\nalias RightNumber = f32;',
-        rows,
-        octetLibrary(STORED),
-        tiles,
-      ],
-    },
-  ],
-};
+import { linearRowKernel, linearTilesKernel } from './linear-kernels.js';
+import { matrixLaunches } from './linear-matrix.js';
+import type { NormFolded } from './norm.js';
+import type { Offers } from './offers.js';
+import { common, type Product, wideOut } from './product.js';
+import { isWide, rowCount } from './views.js';
+import type { GpuWeight } from './weight.js';
 
 /** Rows of x that one pass over a weight serves. */
-const MOST_ROWS = 8;
-const TILE = 64;
+export const MOST_ROWS = 16;
 
 /** `x Wᵀ (+ bias) (+ residual)` */
 export function linear(gpu: Gpu, x: GpuTensor, weight: GpuWeight, options: LinearOptions<Block> = {}): GpuTensor {
@@ -80,7 +28,7 @@ export function linear(gpu: Gpu, x: GpuTensor, weight: GpuWeight, options: Linea
   if (bias) expectShape('bias', bias, [m]);
   if (residual) expectShape('residual', residual, [...lead, m]);
   const out = gpu.make([...lead, m]);
-  const product = {
+  const product: Product = {
     gpu,
     x: rowsFor(gpu, x),
     weight,
@@ -89,95 +37,92 @@ export function linear(gpu: Gpu, x: GpuTensor, weight: GpuWeight, options: Linea
     out,
     rows: rowCount(x),
   };
-  if (product.rows > MOST_ROWS) for (const part of weight.rowParts.keys()) gpu.launch(tilesLaunch(product, part));
-  else {
-    const single = weight.rowParts.length === 1;
-    for (const part of weight.rowParts.keys()) {
-      gpu.launch(
-        rowLaunch(product, part),
-        single ? { absorb: { block: x.data, with: (norm) => foldNorm(product, norm as NormFolded) } } : undefined,
-      );
-    }
-  }
+  const launches = product.rows > MOST_ROWS ? manyRows(product) : fewRows(product);
+  for (const { launch, fusion } of launches) gpu.launch(launch, fusion);
   return out;
 }
 
-interface Product {
-  readonly gpu: Gpu;
-  readonly x: { t: GpuTensor; place: Place };
-  readonly weight: GpuWeight;
-  readonly bias: GpuTensor | undefined;
-  readonly residual: { t: GpuTensor; place: Place } | undefined;
-  readonly out: GpuTensor;
-  readonly rows: number;
+function fewRows(product: Product): LaunchWork[] {
+  const single = product.weight.rowParts.length === 1;
+  return [...product.weight.rowParts.keys()].map((part) =>
+    single ? fusable(product) : { kind: 'launch', launch: rowLaunch(product, part) },
+  );
 }
 
-function common({ x, weight, bias, residual, out, rows }: Product, part: number) {
-  const { first, count, numbers, scales } = weight.rowParts[part]!;
+/** The product in one launch, which takes in a normalisation before it, and is taken in by one step of a convolution behind it. */
+function fusable(product: Product, norm?: NormFolded): LaunchWork {
   return {
-    constants: { STORED: STORAGE[weight.storage], BIAS: bias !== undefined, RESIDUAL: residual !== undefined },
-    buffers: {
-      x: x.t.data,
-      weights: numbers,
-      scales,
-      bias: bias?.data,
-      residual: residual?.t.data,
-      out: out.data,
-    },
-    params: {
-      x: x.place,
-      residual: residual?.place ?? nowhere,
-      inputs: weight.shape[1],
-      octets: weight.octets,
-      outputs: count,
-      first_output: first,
-      all_outputs: weight.shape[0],
-      rows,
-      bias_offset: bias?.offset ?? 0,
+    kind: 'launch',
+    launch: rowLaunch(product, 0, norm),
+    fusion: {
+      ...(!norm && {
+        absorb: { block: product.x.t.data, with: (offers) => foldNorm(product, (offers as Offers).norm) },
+      }),
+      produces: {
+        block: product.out.data,
+        by: { conv: (step: ConvStep) => foldConv(rowLaunch(product, 0, norm), product, step) } satisfies Offers,
+        kept: true,
+      },
     },
   };
 }
 
-function tilesLaunch(product: Product, part: number): Launch {
-  const { constants, buffers, params } = common(product, part);
-  return {
-    kernel: linearTilesKernel,
-    constants: { ...constants, TILE },
-    buffers,
-    params,
-    grid: [Math.ceil(params.outputs / TILE), Math.ceil(product.rows / TILE)],
-  };
+/** The product with the normalisation of its input folded in: only whole rows without a gate, and only if the product takes all of them. */
+function foldNorm(product: Product, norm: NormFolded | undefined): LaunchWork[] | undefined {
+  if (!norm || norm.groups !== 1 || norm.gate || norm.rows !== product.rows || norm.width !== product.weight.shape[1])
+    return undefined;
+  return [fusable(product, norm)];
 }
 
 function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
-  const { constants, buffers, params } = common(product, part);
-  const BATCH = product.rows === 1 ? 1 : product.rows <= 4 ? 4 : MOST_ROWS;
+  const { constants, buffers, params, places } = common(product, part);
+  const BATCH = [1, 2, 4, 8].find((count) => product.rows <= count) ?? MOST_ROWS;
+  const blocks = params.octets / 2;
+  // Some blocks to every group of 32 invocations, and the sums of a batch within 16 KiB.
+  const WG = Math.min(BATCH > 8 ? 128 : 256, blocks <= 4 ? 64 : blocks <= 16 ? 128 : 256);
+  const each = Math.ceil(blocks / (WG / 32));
   return {
     kernel: linearRowKernel,
     constants: {
       ...constants,
-      WG: 64,
-      SLOTS: BATCH,
-      ROWS: 4,
+      WG,
       BATCH,
+      DEPTH: each <= 2 ? each : each % 6 === 0 && BATCH <= 4 ? 6 : 4,
       NORM: norm !== undefined,
-      GATE_BEFORE: norm?.gate !== undefined && !norm.normBeforeGate,
-      GATE_AFTER: norm?.gate !== undefined && norm.normBeforeGate,
+      CONV: false,
+      WIDE: norm ? isWide(norm.x.t, params.inputs) && isWide(norm.weight, params.inputs) : constants.WIDE,
     },
-    buffers: { ...buffers, norm: norm?.weight.data, gate: norm?.gate?.t.data, ...(norm && { x: norm.x.t.data }) },
+    buffers: { ...buffers, norm: norm?.weight.data, ...(norm && { x: norm.x.t.data }) },
     params: {
       ...params,
-      gate: norm?.gate?.place ?? nowhere,
+      ...places,
       norm_offset: norm?.weight.offset ?? 0,
       eps: norm?.eps ?? 0,
       ...(norm && { x: norm.x.place }),
     },
-    grid: [Math.ceil(params.outputs / 4), Math.ceil(product.rows / BATCH)],
+    grid: [Math.ceil(params.outputs / 16), Math.ceil(product.rows / BATCH)],
   };
 }
 
-/** The product with the normalisation of its input folded in: only whole rows, and only if the product takes all of them. */
-function foldNorm(product: Product, norm: NormFolded): Launch | undefined {
-  if (norm.groups !== 1 || norm.rows !== product.rows || norm.width !== product.weight.shape[1]) return undefined;
-  return rowLaunch(product, 0, norm);
+function manyRows(product: Product): LaunchWork[] {
+  return matrixLaunches(product) ?? [...product.weight.rowParts.keys()].map((part) => tilesLaunch(product, part));
+}
+
+/** Tiles of 128 × 128 where that makes enough of them to fill a device, else of 64 × 64. */
+const ENOUGH_TILES = 128;
+
+function tilesLaunch(product: Product, part: number): LaunchWork {
+  const { constants, buffers, params, places } = common(product, part);
+  const tiles = (side: number) => Math.ceil(params.outputs / side) * Math.ceil(product.rows / side);
+  const side = tiles(128) >= ENOUGH_TILES ? 128 : 64;
+  return {
+    kind: 'launch',
+    launch: {
+      kernel: linearTilesKernel,
+      constants: { ...constants, DOWN: side, ALONG: side, WIDE_OUT: wideOut(product, part) },
+      buffers,
+      params: { ...params, ...places, norm_offset: 0, eps: 0 },
+      grid: [Math.ceil(params.outputs / side), Math.ceil(product.rows / side)],
+    },
+  };
 }

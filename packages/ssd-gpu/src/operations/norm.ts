@@ -2,8 +2,10 @@ import { expectNumber, expectShape, refuseUnknown, type RmsNormOptions, ShapeErr
 import { math, rmsNorm as source, rows } from '../shaders.generated.js';
 import { type Gpu, rowGrid } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
+import type { LaunchWork } from '../runtime/launch.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
 import { rowsFor } from './copy.js';
+import type { Offers } from './offers.js';
 import { reducing } from './reduce.js';
 import { nowhere, type Place, rowCount } from './views.js';
 
@@ -52,8 +54,21 @@ export function rmsNorm(gpu: Gpu, x: GpuTensor, weight: GpuTensor, options: RmsN
     rows: rowCount(x),
     width: d,
   };
-  gpu.launch(
-    {
+  const { launch, fusion } = normWork(gpu, folded, out);
+  gpu.launch(launch, fusion);
+  return out;
+}
+
+/** The normalisation by itself, for its neighbours to join. */
+function normWork(gpu: Gpu, folded: NormFolded, out: GpuTensor): LaunchWork {
+  const { x, weight, gate, normBeforeGate, groups, eps, rows: count, width } = folded;
+  const withoutGate = (offers: Offers): LaunchWork[] | undefined => {
+    const gated = offers.gate?.(folded);
+    return gated && [gated, normWork(gpu, { ...folded, gate: undefined }, out)];
+  };
+  return {
+    kind: 'launch',
+    launch: {
       kernel: rmsNormKernel,
       constants: {
         WG: 64,
@@ -61,19 +76,21 @@ export function rmsNorm(gpu: Gpu, x: GpuTensor, weight: GpuTensor, options: RmsN
         GATE_BEFORE: gate !== undefined && !normBeforeGate,
         GATE_AFTER: gate !== undefined && normBeforeGate,
       },
-      buffers: { x: folded.x.t.data, norm: weight.data, gate: folded.gate?.t.data, out: out.data },
+      buffers: { x: x.t.data, norm: weight.data, gate: gate?.t.data, out: out.data },
       params: {
-        x: folded.x.place,
-        gate: folded.gate?.place ?? nowhere,
-        width: d / groups,
-        all: d,
+        x: x.place,
+        gate: gate?.place ?? nowhere,
+        width: width / groups,
+        all: width,
         norm_offset: weight.offset,
-        rows: folded.rows,
+        rows: count,
         eps,
       },
-      grid: rowGrid(groups, folded.rows),
+      grid: rowGrid(groups, count),
     },
-    { produces: { block: out.data, by: folded } },
-  );
-  return out;
+    fusion: {
+      produces: { block: out.data, by: { norm: folded } satisfies Offers },
+      ...(gate && !normBeforeGate && { absorb: { block: x.t.data, with: withoutGate } }),
+    },
+  };
 }

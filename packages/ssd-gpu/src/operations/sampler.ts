@@ -6,11 +6,19 @@ import {
   philox,
   rows,
   sampleCommit,
-  sampleDraw,
+  sampleHandOn,
+  sampleLogits,
+  sampleParams,
+  samplePeaks,
+  samplePick,
+  sampleTake,
+  sampleTop,
+  sampleWeigh,
 } from '../shaders.generated.js';
 import type { Gpu } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
+import type { Operands } from '../runtime/operands.js';
 import { rowsFor } from './copy.js';
 import { unsqueezed } from './embed.js';
 import { reducing } from './reduce.js';
@@ -27,18 +35,66 @@ export const observeKernel: Kernel = {
   source: observeSource,
   variants: [{ name: 'portable', libraries: () => [rows] }],
 };
-export const drawKernel: Kernel = {
-  name: 'sample-draw',
-  flags: ['ROWS'],
-  source: sampleDraw,
-  variants: reducing(() => [math, rows, philox]),
+/** Numbers of the row that is drawn from, and the sampler's, as all three kernels bind them. */
+const sampling = { logits: { type: 'f32' }, settings: { type: 'f32' }, rows: { type: 'i32' } } as const;
+
+const part = (name: string, text: string, ...libraries: string[]): Kernel => ({
+  name,
+  source: text,
+  operands: () => ({
+    ...sampling,
+    seen: { type: 'u32' },
+    active: { type: 'i32' },
+    scratch: { type: 'f32', writable: true },
+  }),
+  variants: reducing(() => [sampleParams, math, rows, sampleLogits, ...libraries]),
+});
+
+export const peaksKernel = part('sample-peaks', samplePeaks);
+export const weighKernel = part('sample-weigh', sampleWeigh, sampleTop);
+
+const noted: Operands = {
+  stops: { type: 'i32' },
+  seen: { type: 'u32', writable: true },
+  active: { type: 'i32', writable: true },
+  token: { type: 'i32', writable: true },
+  log_prob: { type: 'f32', writable: true },
+  out: { type: 'i32', writable: true },
 };
+
+export const pickKernel: Kernel = {
+  name: 'sample-pick',
+  source: samplePick,
+  operands: ({ TAKE }) => ({
+    ...sampling,
+    scratch: { type: 'f32' },
+    counter: { type: 'u32', writable: true },
+    ...(TAKE === false ? { active: { type: 'i32' }, seen: { type: 'u32' }, drawn: { type: 'u32', writable: true } } : noted),
+  }),
+  variants: reducing(({ TAKE }) => [
+    math,
+    rows,
+    philox,
+    sampleLogits,
+    sampleTop,
+    TAKE === false ? sampleHandOn : sampleTake,
+  ]),
+};
+
+/** How many buffers a shader must see to draw and note a token in one. */
+const TAKE_BUFFERS = 11;
+
 export const commitKernel: Kernel = {
   name: 'sample-commit',
-  flags: ['ROWS'],
   source: sampleCommit,
-  variants: [{ name: 'portable', libraries: () => [rows] }],
+  operands: () => ({ drawn: { type: 'u32' }, rows: { type: 'i32' }, ...noted }),
+  variants: [{ name: 'portable', libraries: () => [rows, sampleTake] }],
 };
+
+/** Invocations of a workgroup, and most segments of a row. */
+const WG = 256;
+/** Ids of a segment, but for vocabularies that would have too many segments. */
+const SEGMENT = 1024;
 
 /** log softmax(logits)[id] for each position: (b, l, V), (b, l) → (b, l) */
 export function logProbs(gpu: Gpu, logits: GpuTensor, ids: GpuTensor): GpuTensor {
@@ -124,62 +180,64 @@ export function sample(
   expectNumber('vocab', vocab, { min: 1, max: V, integer: true });
   expectSlots(gpu, b, slots, options);
 
+  const segment = Math.max(SEGMENT, Math.ceil(vocab / WG));
+  const segments = Math.ceil(vocab / segment);
   const out = gpu.make([b, 1], 'i32');
-  const weights = gpu.make([b, V]);
-  const drawn = gpu.make([b, 2], 'u32');
-  const ROWS = slotOf !== undefined;
-  const rowsOffset = { rows_offset: slotOf?.offset ?? 0 };
+  const scratch = gpu.make([b, 5 * segments + vocab]);
+  const constants = { WG, SLOTS: 1 };
+  const buffers = {
+    logits: logits.data,
+    settings: params.data,
+    rows: slotOf?.data,
+    seen: seen.data,
+    active: active.data,
+    scratch: scratch.data,
+  };
+  const numbers = {
+    logits: placeOf(logits),
+    settings: placeOf(params),
+    seen: placeOf(seen),
+    vocabulary: vocab,
+    segments,
+    segment,
+    row_numbers: 5 * segments + vocab,
+    active_offset: active.offset,
+    rows_offset: slotOf?.offset ?? 0,
+  };
+  for (const kernel of [peaksKernel, weighKernel])
+    gpu.launch({ kernel, constants, buffers, params: numbers, grid: [segments, b] });
+
+  const TAKE = gpu.capabilities.storageBuffers >= TAKE_BUFFERS;
+  const notes = { stops: stops.data, token: token.data, log_prob: logProb.data, out: out.data };
+  const places = {
+    stops: placeOf(stops),
+    ends: e,
+    token_offset: token.offset,
+    log_prob_offset: logProb.offset,
+  };
+  const drawn = TAKE ? undefined : gpu.make([b, 2], 'u32');
   gpu.launch({
-    kernel: drawKernel,
-    constants: { WG: V > 1024 ? 256 : 64, SLOTS: 1, ROWS },
-    buffers: {
-      logits: logits.data,
-      settings: params.data,
-      seen: seen.data,
-      active_: active.data,
-      rows: slotOf?.data,
-      counter: counter.data,
-      weights: weights.data,
-      drawn: drawn.data,
-    },
-    params: {
-      logits: placeOf(logits),
-      settings: placeOf(params),
-      counter: placeOf(counter),
-      seen: placeOf(seen),
-      width: V,
-      vocabulary: vocab,
-      active_offset: active.offset,
-      nan: 0x7fc00000,
-      ...rowsOffset,
-    },
+    kernel: pickKernel,
+    constants: { ...constants, TAKE },
+    buffers: { ...buffers, counter: counter.data, ...(drawn ? { drawn: drawn.data } : notes) },
+    params: { ...numbers, ...places, counter: placeOf(counter), nan: 0x7fc00000 },
     grid: [b],
   });
-  gpu.launch({
-    kernel: commitKernel,
-    constants: { ROWS },
-    buffers: {
-      drawn: drawn.data,
-      rows: slotOf?.data,
-      stops: stops.data,
-      seen: seen.data,
-      active_: active.data,
-      token: token.data,
-      log_prob: logProb.data,
-      out: out.data,
-    },
-    params: {
-      seen: placeOf(seen),
-      stops: placeOf(stops),
-      batch: b,
-      ends: e,
-      active_offset: active.offset,
-      token_offset: token.offset,
-      log_prob_offset: logProb.offset,
-      ...rowsOffset,
-    },
-    grid: [Math.ceil(b / 64)],
-  });
-  gpu.memory.release([drawn.data, weights.data]);
+  if (drawn) {
+    gpu.launch({
+      kernel: commitKernel,
+      buffers: { drawn: drawn.data, rows: slotOf?.data, seen: seen.data, active: active.data, ...notes },
+      params: {
+        ...places,
+        seen: placeOf(seen),
+        batch: b,
+        active_offset: active.offset,
+        rows_offset: slotOf?.offset ?? 0,
+      },
+      grid: [Math.ceil(b / 64)],
+    });
+    gpu.memory.release([drawn.data]);
+  }
+  gpu.memory.release([scratch.data]);
   return out;
 }

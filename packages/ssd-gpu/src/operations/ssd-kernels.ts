@@ -5,15 +5,11 @@ import {
   ssdChunkScan,
   ssdChunkState,
   ssdDecay,
-  ssdRecur,
   ssdStatePass,
-  ssdStep,
   ssdSteps,
-  ssdStepWhole,
   tiles,
 } from '../shaders.generated.js';
 import type { Kernel } from '../runtime/kernel.js';
-import { reducing } from './reduce.js';
 
 /** q: the chunk's length, and the side of the tiles its products are cut into. */
 export const Q = 64;
@@ -37,20 +33,3 @@ export const chunkStateKernel = plain('ssd-chunk-state', [], ssdChunkState, fact
 export const statePassKernel = plain('ssd-state-pass', ['STATE', 'ROWS'], ssdStatePass);
 /** Steps 1 and 4: inside the chunks, and what a chunk finds. */
 export const chunkScanKernel = plain('ssd-chunk-scan', ['SKIP', 'SKIP_EACH', 'GATE'], ssdChunkScan, factors, tiles);
-
-/** One step of the recurrence. */
-export const stepKernel: Kernel = {
-  name: 'ssd-step',
-  flags: ['ROWS', 'STATE', 'SKIP', 'SKIP_EACH'],
-  source: ssdStep,
-  variants: reducing(() => [math, rows, ssdDecay, ssdRecur]),
-};
-/** One step of the recurrence from dt to the gate, where a shader may see so many buffers. */
-export const stepWholeKernel: Kernel = {
-  name: 'ssd-step-whole',
-  flags: ['ROWS', 'STATE', 'LENGTHS', 'SKIP', 'SKIP_EACH', 'BIAS', 'SOFTPLUS', 'GATE'],
-  source: ssdStepWhole,
-  variants: reducing(() => [math, rows, ssdRecur]),
-};
-/** How many that is. */
-export const WHOLE_BUFFERS = 12;

@@ -10,18 +10,15 @@ import {
 } from '@mamba2/core';
 import type { Gpu } from '../runtime/context.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
-import { gateRows } from './gate.js';
 import {
   chunkProductKernel,
   chunkScanKernel,
   chunkStateKernel,
   Q,
   statePassKernel,
-  stepKernel,
   stepsKernel,
-  stepWholeKernel,
-  WHOLE_BUFFERS,
 } from './ssd-kernels.js';
+import { oneStep } from './ssd-step.js';
 import { type Slots, slotsOf } from './states.js';
 import { placeOf } from './views.js';
 
@@ -149,83 +146,6 @@ function stepSizes(problem: Problem, start: number, padded: number, q: number): 
     grid: [padded / q, h, b],
   });
   return steps;
-}
-
-function oneStep(problem: Problem): void {
-  const { gpu, x, B, C, w, options, slots, y, b, h, p, g, n } = problem;
-  const { constants, params } = skip(w);
-  const { ROWS, STATE, LENGTHS } = slots.constants;
-  const WG = n <= 32 ? 32 : n <= 64 ? 64 : 128;
-  const SLOTS = 1;
-  const grid = [Math.ceil(p / 4), h, b] as const;
-  const shared = {
-    x: x.data,
-    B: B.data,
-    C: C.data,
-    D: w.D?.data,
-    rows: slots.rows?.data,
-    state: slots.block,
-    y: y.data,
-  };
-  const places = {
-    x: placeOf(x),
-    B: placeOf(B),
-    C: placeOf(C),
-    state: slots.place,
-    heads: h,
-    groups: g,
-    p,
-    n,
-    ...params,
-  };
-  if (gpu.capabilities.storageBuffers >= WHOLE_BUFFERS) {
-    const { dt, limit } = problem;
-    const { z, dtSoftplus = false } = options;
-    gpu.launch({
-      kernel: stepWholeKernel,
-      constants: {
-        WG,
-        SLOTS,
-        ROWS,
-        STATE,
-        LENGTHS,
-        ...constants,
-        BIAS: w.dt_bias !== undefined,
-        SOFTPLUS: dtSoftplus,
-        GATE: z !== undefined,
-      },
-      buffers: {
-        ...shared,
-        dt: dt.data,
-        A: w.A.data,
-        dt_bias: w.dt_bias?.data,
-        z: z?.data,
-        lengths: slots.lengths?.data,
-      },
-      params: {
-        ...places,
-        ...slots.offsets,
-        dt: placeOf(dt),
-        z: placeOf(z),
-        a_offset: w.A.offset,
-        bias_offset: w.dt_bias?.offset ?? 0,
-        low: limit[0],
-        high: limit[1],
-      },
-      grid,
-    });
-    return;
-  }
-  const steps = stepSizes(problem, 0, 1, 1);
-  gpu.launch({
-    kernel: stepKernel,
-    constants: { WG, SLOTS, ROWS, STATE, ...constants },
-    buffers: { ...shared, steps: steps.data },
-    params: { ...places, rows_offset: slots.offsets.rows_offset },
-    grid,
-  });
-  if (options.z) gateRows(gpu, y, options.z, slots.lengths);
-  gpu.memory.release([steps.data]);
 }
 
 /** The chunked form, in segments whose chunk states fit one binding; the state carries from one to the next. */

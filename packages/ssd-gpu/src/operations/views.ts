@@ -37,3 +37,9 @@ export function placeOf(t: GpuTensor | undefined): Place {
   const strides = t.strides.slice(0, -1);
   return [t.offset, strides[0] ?? 0, strides[1] ?? 0, strides[2] ?? 0];
 }
+
+/** Whether each run of `width` numbers along the last axis can be read in fours: offset, strides and width are multiples of four. */
+export function isWide(t: GpuTensor, width: number): boolean {
+  const leading = t.strides.slice(0, -1).every((stride, i) => t.shape[i] === 1 || stride % 4 === 0);
+  return width % 4 === 0 && t.offset % 4 === 0 && leading;
+}

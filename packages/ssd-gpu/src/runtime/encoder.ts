@@ -7,7 +7,7 @@ import { refuseOthers, type Words, writeParams } from './layout.js';
 import type { Arena, Block } from './memory.js';
 import type { Slab } from './pool.js';
 import { bindGroup, type Pipeline, type Pipelines } from './pipelines.js';
-import type { ReadbackBatch } from './readback.js';
+import type { Entry, Readback } from './readback.js';
 
 /** Uniforms of one dispatch lie this far from the next one's: a multiple of every device's alignment. */
 const STRIDE = 256;
@@ -35,6 +35,10 @@ export class CommandList {
   #foreign: Block[] | undefined;
   /** Uniforms that stay on the device, for lists that run again and again. */
   readonly resident: GPUBuffer | undefined;
+  /** How many dispatches one run of it makes. */
+  readonly dispatches: number;
+  /** Whether it was submitted before. */
+  proven = false;
 
   constructor(
     device: GPUDevice,
@@ -58,6 +62,7 @@ export class CommandList {
       }
     }
     this.#used = used;
+    this.dispatches = used / STRIDE;
     if (resident && used > 0) {
       this.resident = buffers.create('uniforms of a program', used, 0x40 | 0x08);
       device.queue.writeBuffer(this.resident, 0, bytes, 0, used);
@@ -86,11 +91,6 @@ export class CommandList {
     return new Uint8Array(this.#words.u32.buffer as ArrayBuffer, 0, this.#used);
   }
 
-  /** How many dispatches one run of it makes. */
-  get dispatches(): number {
-    return this.commands.filter((command) => 'pipeline' in command).length;
-  }
-
   dispose(): void {
     if (this.resident) this.#buffers.destroy(this.resident);
   }
@@ -104,14 +104,15 @@ function blocksOf(command: Command): readonly Block[] {
 /** Binds a launch's buffers and numbers by name. @throws ArgumentError for names that are missing, unknown or clash */
 function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number): Dispatch {
   const { kernel, constants = {}, buffers, params, grid } = launch;
-  const pipeline = pipelines.get(kernel, constants);
+  const pipeline = pipelines.get(kernel, constants, buffers);
   const { slots } = pipeline.layout;
-  refuseOthers(kernel.name, 'buffer', buffers, slots);
+  const { names, sources } = pipeline.operands;
+  refuseOthers(kernel.name, 'buffer', buffers, [...slots, ...names.map((name) => ({ name }))]);
   const own = kernel.flags?.length ? { ...params, flags: splitFlags(kernel, constants).bits } : params;
   writeParams(kernel.name, pipeline.layout, own, words, at / 4);
   const readOnly = slots.find(({ name, writable }) => !writable && buffers[name]);
   const slabs = slots.map(({ name, writable }) => {
-    const block = buffers[name];
+    const block = buffers[sources.get(name) ?? name];
     if (block) return block.slab;
     // Switched off by a constant: any buffer that is read anyway will do.
     if (writable || !readOnly || !(name in buffers))
@@ -143,6 +144,9 @@ function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number)
   };
 }
 
+/** What a submission is made of: lists, and reads of what the lists before them left. */
+export type Item = CommandList | Entry;
+
 /** Turns lists into submissions. */
 export class Encoder {
   readonly #device: GPUDevice;
@@ -158,19 +162,28 @@ export class Encoder {
     this.#uniforms = buffers.create('uniforms', MOST_COMMANDS * STRIDE, 0x40 | 0x08);
   }
 
-  /** Encodes and submits: transfers to the host first, which are older, then the list. */
-  submit(list: CommandList | undefined, readback?: ReadbackBatch): void {
-    this.#health.watch('a submission', 'validation', () => {
+  /** Encodes and submits lists and reads in their order. At most one of the lists is not resident. */
+  submit(items: readonly Item[], readback: Readback): void {
+    const encode = () => {
       const encoder = this.#device.createCommandEncoder();
-      readback?.encode(encoder);
-      if (list) {
-        if (!list.resident && list.uniforms.byteLength > 0)
-          this.#device.queue.writeBuffer(this.#uniforms, 0, list.uniforms);
-        this.#encode(encoder, list, list.resident ?? this.#uniforms);
+      const batch = readback.open(items.filter((item): item is Entry => 'resolve' in item));
+      for (const item of items) {
+        if ('resolve' in item) {
+          batch!.encode(encoder, item);
+          continue;
+        }
+        if (!item.resident && item.uniforms.byteLength > 0)
+          this.#device.queue.writeBuffer(this.#uniforms, 0, item.uniforms);
+        this.#encode(encoder, item, item.resident ?? this.#uniforms);
       }
       this.#device.queue.submit([encoder.finish()]);
-    });
-    readback?.submitted();
+      return batch;
+    };
+    // What has gone through once goes through again: asking each time would cost as much as several dispatches.
+    const proven = items.every((item) => 'resolve' in item || item.proven);
+    const batch = proven ? encode() : this.#health.watch('a submission', 'validation', encode);
+    for (const item of items) if (!('resolve' in item)) item.proven = true;
+    batch?.deliver();
   }
 
   /** Encodes a list with uniforms of its own into anyone's encoder. */

@@ -1,10 +1,10 @@
-import type { Launch, Work } from './launch.js';
+import type { Work } from './launch.js';
 import type { Block } from './memory.js';
 
 /**
- * Joins neighbours where the second can do the first's work: a normalisation, say, folded into the matrix–vector product behind it. The first
- * one's result must be read by the second alone and be released by now, since it is never written; and the second's output must not have
- * taken the buffer of something that the first reads.
+ * Joins neighbours where one can do the other's work: a normalisation, say, folded into the matrix–vector product behind it. Unless the first
+ * one's result is kept as it is, it must be read by the second alone and be released by now; and the second's output must not have taken the
+ * buffer of something that the first reads.
  */
 export function fuse(work: readonly Work[]): Work[] {
   const readers = new Map<Block, number>();
@@ -13,19 +13,19 @@ export function fuse(work: readonly Work[]): Work[] {
   for (const item of work) {
     const before = out.at(-1);
     const joined = before && join(before, item, readers);
-    if (joined) out[out.length - 1] = { kind: 'launch', launch: joined };
+    if (joined) out.splice(-1, 1, ...joined);
     else out.push(item);
   }
   return out;
 }
 
-function join(first: Work, second: Work, readers: ReadonlyMap<Block, number>): Launch | undefined {
+function join(first: Work, second: Work, readers: ReadonlyMap<Block, number>): readonly Work[] | undefined {
   if (first.kind !== 'launch' || second.kind !== 'launch') return undefined;
   const produces = first.fusion?.produces;
   const absorb = second.fusion?.absorb;
   if (!produces || !absorb || absorb.block !== produces.block) return undefined;
   // Once written by the first, once read by the second.
-  if (produces.block.alive || readers.get(produces.block) !== 2) return undefined;
+  if (!produces.kept && (produces.block.alive || readers.get(produces.block) !== 2)) return undefined;
   const inputs = new Set(
     blocksOf(first)
       .filter((block) => block !== produces.block)

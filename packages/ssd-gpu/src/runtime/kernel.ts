@@ -1,5 +1,6 @@
 import { ArgumentError, UnsupportedError } from '@mamba2/core';
 import type { Capabilities } from './capabilities.js';
+import { type OperandPlan, type Operands, planOperands } from './operands.js';
 
 /** Values a kernel is compiled for. */
 export type Constants = Readonly<Record<string, number | boolean>>;
@@ -20,6 +21,8 @@ export interface Variant {
   readonly libraries: (constants: Constants) => readonly string[];
   /** The kernel itself, where this variant has one of its own. */
   readonly source?: string;
+  /** Its operands, where they are not the kernel's. */
+  readonly operands?: (constants: Constants) => Operands;
   /** Constants of this variant alone. */
   readonly constants?: Constants;
 }
@@ -31,6 +34,8 @@ export interface Kernel {
   readonly variants: readonly Variant[];
   /** Boolean constants that are not compiled in but travel as bits of the parameter `flags`: fewer shaders to compile where speed is not at stake. */
   readonly flags?: readonly string[];
+  /** Buffers reached through functions that are made for what is bound; the source then declares its uniform alone. */
+  readonly operands?: (constants: Constants) => Operands;
 }
 
 /** Variants a caller insists on: one name for all kernels that have it, or a name for each kernel. */
@@ -124,8 +129,13 @@ function headers(enabled: readonly Enabled[]): string[] {
   return lines;
 }
 
-/** The text of a shader: what it enables, its constants, its libraries, the kernel. */
-export function shaderText(kernel: Kernel, variant: Variant, constants: Constants): string {
+/** The text of a shader: what it enables, its constants, its operands, its libraries, the kernel. */
+export function shaderText(
+  kernel: Kernel,
+  variant: Variant,
+  constants: Constants,
+  operands: OperandPlan = planOperands(variant.operands ?? kernel.operands, constants),
+): string {
   const enables = headers(variant.enables ?? []);
   const all = { ...constants, ...variant.constants };
   const lines = Object.entries(all).map(([name, value]) =>
@@ -133,5 +143,6 @@ export function shaderText(kernel: Kernel, variant: Variant, constants: Constant
   );
   kernel.flags?.forEach((name, bit) => lines.push(`const ${name} = ${1 << bit}u;`));
   if (kernel.flags?.length) lines.push('fn on(flag: u32) -> bool { return (params.flags & flag) != 0u; }');
+  lines.push(operands.text());
   return [...enables, ...lines, ...variant.libraries(constants), variant.source ?? kernel.source].join('\n');
 }

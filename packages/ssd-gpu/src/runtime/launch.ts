@@ -12,9 +12,16 @@ export interface Launch {
   readonly grid: readonly [number, number?, number?];
 }
 
+/** A launch in the queue, and what its neighbours may do with it. */
+export interface LaunchWork {
+  readonly kind: 'launch';
+  readonly launch: Launch;
+  readonly fusion?: Fusion;
+}
+
 /** Work in the queue. */
 export type Work =
-  | { readonly kind: 'launch'; readonly launch: Launch; readonly fusion?: Fusion }
+  | LaunchWork
   | {
       readonly kind: 'copy';
       readonly from: Block;
@@ -26,12 +33,12 @@ export type Work =
   | { readonly kind: 'clear'; readonly block: Block };
 
 /**
- * What an operation offers its neighbour: a producer says what stands for its result, a consumer how to take that in. A pair becomes one
- * launch when nothing else reads the result in between.
+ * What an operation offers its neighbour: a producer says what stands for its result, a consumer how to take that in. A pair becomes the launches
+ * that the consumer answers with, when nothing else reads the result in between.
  */
 export interface Fusion {
-  /** The result that may never be written. */
-  readonly produces?: { readonly block: Block; readonly by: object };
-  /** A launch that computes the producer's part, too; undefined if it can't. */
-  readonly absorb?: { readonly block: Block; readonly with: (producer: object) => Launch | undefined };
+  /** The result, which may never be written, or change, unless it is `kept`. */
+  readonly produces?: { readonly block: Block; readonly by: object; readonly kept?: boolean };
+  /** Launches in place of both; undefined if they can't be joined. */
+  readonly absorb?: { readonly block: Block; readonly with: (producer: object) => readonly LaunchWork[] | undefined };
 }

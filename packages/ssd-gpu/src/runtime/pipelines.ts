@@ -11,6 +11,7 @@ import {
   splitFlags,
 } from './kernel.js';
 import { type Layout, layoutOf, type Reflect } from './layout.js';
+import { type OperandPlan, planOperands } from './operands.js';
 import type { Slab } from './pool.js';
 
 /** A compiled kernel, or one that soon will be. */
@@ -23,6 +24,7 @@ export interface Pipeline {
   /** Settles when it is compiled or has failed; never rejects. */
   readonly ready: Promise<void>;
   readonly groups: Map<string, GPUBindGroup>;
+  readonly operands: OperandPlan;
 }
 
 /** Every pipeline in use: compiled once each, asynchronously, as many at a time as the driver likes. */
@@ -32,6 +34,7 @@ export class Pipelines {
   readonly #forced: ForcedVariants | undefined;
   readonly #reflect: Reflect;
   readonly #cache = new Map<string, Pipeline>();
+  readonly #choices = new Map<string, Choice>();
   readonly capabilities: Capabilities;
   /** Which variant each kernel took last. */
   readonly chosen = new Map<string, Choice>();
@@ -55,24 +58,29 @@ export class Pipelines {
     return choose(kernel, constants, this.capabilities, this.#forced);
   }
 
-  get(kernel: Kernel, constants: Constants): Pipeline {
+  /** The pipeline for these constants and for the operands that `buffers` has. */
+  get(kernel: Kernel, constants: Constants, buffers: Readonly<Record<string, object | undefined>>): Pipeline {
     const flags = kernel.flags ?? [];
     let key = kernel.name;
     for (const name in constants) if (!flags.includes(name)) key += `,${name}=${constants[name]}`;
+    const choice = this.#choices.get(key) ?? this.choose(kernel, constants);
+    this.#choices.set(key, choice);
+    const operands = planOperands(choice.variant.operands ?? kernel.operands, constants, buffers);
+    key += operands.key;
     const known = this.#cache.get(key);
     if (known) return known;
-    const choice = this.choose(kernel, constants);
     this.chosen.set(kernel.name, choice);
     const made = this.#make(
       key,
       `${kernel.name} (${choice.variant.name})`,
-      shaderText(kernel, choice.variant, splitFlags(kernel, constants).compiled),
+      shaderText(kernel, choice.variant, splitFlags(kernel, constants).compiled, operands),
+      operands,
     );
     this.#cache.set(key, made);
     return made;
   }
 
-  #make(key: string, label: string, code: string): Pipeline {
+  #make(key: string, label: string, code: string, operands: OperandPlan): Pipeline {
     const layout = layoutOf(code, this.#reflect);
     const { storageBuffers } = this.capabilities;
     if (layout.slots.length > storageBuffers) {
@@ -107,6 +115,7 @@ export class Pipelines {
       groupLayout,
       compiled: undefined,
       groups: new Map(),
+      operands,
       ready: this.#device
         .createComputePipelineAsync({
           label: key,

@@ -1,6 +1,6 @@
 import { DeviceError } from '@mamba2/core';
-import { CommandList, Encoder, MOST_COMMANDS } from './encoder.js';
 import type { Buffers } from './buffers.js';
+import { CommandList, Encoder, type Item, MOST_COMMANDS } from './encoder.js';
 import { fuse } from './fuse.js';
 import type { Health } from './health.js';
 import type { Work } from './launch.js';
@@ -10,10 +10,13 @@ import { Readback } from './readback.js';
 
 /** Something to do in order, once the pipelines it needs are compiled. */
 interface Action {
-  /** The list whose pipelines must be ready first. */
-  readonly list?: CommandList | undefined;
+  /** Lists whose pipelines must be ready first. */
+  readonly items?: readonly Item[];
   run(): void;
 }
+
+/** Dispatches that collect in one submission before it leaves: runs of programs gather until the caller waits, but the device should not starve. */
+const MOST_GATHERED = 400;
 
 /**
  * The order of things. Operations collect here until the outermost scope ends; then they are fused, encoded and submitted together. While
@@ -30,7 +33,10 @@ export class Queue {
   #touched = new Set<number>();
   #actions: Action[] = [];
   #waiting = false;
-  #flushSoon = false;
+  /** Recorded runs and reads, which leave together: when the caller's turn ends, or with the next thing that does not wait. */
+  #gathered: Item[] = [];
+  #dispatches = 0;
+  #leaveSoon = false;
 
   constructor(device: GPUDevice, health: Health, buffers: Buffers, pipelines: Pipelines) {
     this.#device = device;
@@ -43,8 +49,6 @@ export class Queue {
 
   push(work: Work): void {
     this.#health.check();
-    // Compiling starts now, many pipelines at a time, long before the first of them is needed.
-    if (work.kind === 'launch') this.#pipelines.get(work.launch.kernel, work.launch.constants ?? {});
     if (this.#work.length >= MOST_COMMANDS) this.flush();
     this.#work.push(work);
     if (work.kind === 'copy') this.#touched.add(work.from.slab.id).add(work.to.slab.id);
@@ -52,24 +56,22 @@ export class Queue {
     else for (const block of Object.values(work.launch.buffers)) if (block) this.#touched.add(block.slab.id);
   }
 
-  /** Bytes into a block, in the order of calls. */
-  write(block: Block, bytes: Uint8Array): void {
+  /** Bytes into a block, from byte `at` on, in the order of calls. */
+  write(block: Block, bytes: Uint8Array, at = 0): void {
     this.#health.check();
     // What is still to be submitted may use the same buffer for what it held before.
-    if (this.#touched.has(block.slab.id) || this.#readback.pending) this.flush();
+    if (this.#touched.has(block.slab.id) || this.#gathered.length > 0) this.flush();
     const whole = bytes.byteLength % 4 === 0 ? bytes : padded(bytes);
     const own = this.#actions.length > 0 && whole === bytes ? bytes.slice() : whole;
-    const upload = () => this.#device.queue.writeBuffer(block.slab.buffer, 0, own as Uint8Array<ArrayBuffer>);
+    const upload = () => this.#device.queue.writeBuffer(block.slab.buffer, at, own as Uint8Array<ArrayBuffer>);
     this.#do({ run: () => this.#health.watch('an upload', 'validation', upload) });
   }
 
   /** Submits what has collected. */
   flush(): void {
-    if (this.#work.length === 0 && !this.#readback.pending) return;
-    // Reads that wait are older than the work: `read` submits what came before it.
-    const readback = this.#readback.close();
-    const list = this.#work.length > 0 ? this.#list() : undefined;
-    this.#do({ list, run: () => this.#encoder.submit(list, readback) });
+    // What was gathered is older than the work: `replay` and `read` collect it first.
+    if (this.#work.length > 0) this.#gather(this.#list());
+    this.#leave();
   }
 
   /** Turns what has collected into commands that can be run again and again, instead of submitting it. */
@@ -82,8 +84,10 @@ export class Queue {
   /** Runs recorded commands, behind what has collected. */
   replay(list: CommandList): void {
     this.#health.check();
-    this.flush();
-    this.#do({ list, run: () => this.#encoder.submit(list) });
+    if (this.#work.length > 0) this.flush();
+    this.#gather(list);
+    if (this.#dispatches >= MOST_GATHERED) this.#leave();
+    else this.#leaveAfterTurn();
   }
 
   /** Encodes recorded commands, which are ready, into someone else's encoder. */
@@ -98,25 +102,43 @@ export class Queue {
     let settle: () => void = () => {};
     await new Promise<void>((resolve, reject) => {
       settle = this.#health.onFailure(reject);
-      this.#do({ list, run: resolve });
+      this.#do({ ...(list && { items: [list] }), run: resolve });
     }).finally(settle);
     await this.#health.settled();
     const refused = list && (await this.#encoder.check(list));
     if (refused) throw refused;
   }
 
-  /** The bytes of a part of a block, as of now in the order of calls. Reads of one moment share one transfer. */
+  /** The bytes of a part of a block, as of now in the order of calls. Reads of one submission share one transfer. */
   read(block: Block, byte: number, bytes: number): Promise<ArrayBuffer> {
     this.#health.check();
-    if (!this.#flushSoon) {
-      this.#flushSoon = true;
-      queueMicrotask(() => {
-        this.#flushSoon = false;
-        if (!this.#health.failure) this.flush();
-      });
-    }
     if (this.#work.length > 0) this.flush();
-    return this.#readback.add(block, byte, bytes);
+    const read = this.#readback.entry(block, byte, bytes);
+    this.#gather(read.entry);
+    this.#leaveAfterTurn();
+    return read.bytes;
+  }
+
+  #gather(item: Item): void {
+    this.#gathered.push(item);
+    if ('dispatches' in item) this.#dispatches += item.dispatches;
+  }
+
+  #leaveAfterTurn(): void {
+    if (this.#leaveSoon) return;
+    this.#leaveSoon = true;
+    queueMicrotask(() => {
+      this.#leaveSoon = false;
+      if (!this.#health.failure) this.#leave();
+    });
+  }
+
+  #leave(): void {
+    const items = this.#gathered;
+    if (items.length === 0) return;
+    this.#gathered = [];
+    this.#dispatches = 0;
+    this.#do({ items, run: () => this.#encoder.submit(items, this.#readback) });
   }
 
   /** Does something in the order of calls, behind what has collected. */
@@ -127,6 +149,7 @@ export class Queue {
 
   dispose(): void {
     this.#work = [];
+    this.#gathered = [];
     this.#actions = [];
   }
 
@@ -149,8 +172,8 @@ export class Queue {
         this.#actions = [];
         return;
       }
-      const { list, run } = this.#actions[0]!;
-      const compiling = list?.compiling() ?? [];
+      const { items = [], run } = this.#actions[0]!;
+      const compiling = items.flatMap((item) => ('compiling' in item ? item.compiling() : []));
       if (compiling.length > 0) {
         this.#waiting = true;
         void Promise.all(compiling).then(() => {

@@ -3,20 +3,22 @@ import type { Buffers } from './buffers.js';
 import type { Health } from './health.js';
 import type { Block } from './memory.js';
 
-interface Entry {
+/** One read: where from, and where to in its transfer. */
+export interface Entry {
   readonly block: Block;
   readonly byte: number;
   readonly bytes: number;
-  readonly at: number;
+  /** Set when its transfer is put together. */
+  at: number;
   readonly resolve: (bytes: ArrayBuffer) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Reads of one moment, which share a transfer. */
-export interface ReadbackBatch {
-  encode(encoder: GPUCommandEncoder): void;
-  /** Called once the copies are on their way. */
-  submitted(): void;
+/** Reads that share a transfer. */
+interface Batch {
+  encode(encoder: GPUCommandEncoder, entry: Entry): void;
+  /** To be called once the copies are on their way. */
+  deliver(): void;
 }
 
 /** Brings bytes back to the host through buffers that can be mapped, which are used again and again. */
@@ -25,8 +27,6 @@ export class Readback {
   readonly #health: Health;
   readonly #idle = new Map<number, GPUBuffer[]>();
   readonly #open = new Set<Entry>();
-  #entries: Entry[] = [];
-  #size = 0;
 
   constructor(buffers: Buffers, health: Health) {
     this.#buffers = buffers;
@@ -37,36 +37,30 @@ export class Readback {
     });
   }
 
-  /** Whether reads wait for their transfer. */
-  get pending(): boolean {
-    return this.#entries.length > 0;
-  }
-
-  /** Adds a read to the next transfer. */
-  add(block: Block, byte: number, bytes: number): Promise<ArrayBuffer> {
-    return new Promise((resolve, reject) => {
-      const entry = { block, byte, bytes, at: this.#size, resolve, reject };
-      this.#entries.push(entry);
+  /** A read, to be put into a transfer, and the promise of its bytes. */
+  entry(block: Block, byte: number, bytes: number): { entry: Entry; bytes: Promise<ArrayBuffer> } {
+    let entry: Entry;
+    const promise = new Promise<ArrayBuffer>((resolve, reject) => {
+      entry = { block, byte, bytes, at: 0, resolve, reject };
       this.#open.add(entry);
-      this.#size += bytes;
     });
+    return { entry: entry!, bytes: promise };
   }
 
-  /** The reads so far as one transfer; those to come are another. */
-  close(): ReadbackBatch | undefined {
-    if (this.#entries.length === 0) return undefined;
-    const entries = this.#entries;
-    const size = 2 ** Math.ceil(Math.log2(Math.max(64, this.#size)));
-    this.#entries = [];
-    this.#size = 0;
-    let staging: GPUBuffer | undefined;
+  /** One transfer for several reads; undefined for none. */
+  open(entries: readonly Entry[]): Batch | undefined {
+    if (entries.length === 0) return undefined;
+    let size = 0;
+    for (const entry of entries) {
+      entry.at = size;
+      size += entry.bytes;
+    }
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(64, size)));
+    const staging = this.#take(capacity);
     return {
-      encode: (encoder) => {
-        staging = this.#take(size);
-        for (const { block, byte, bytes, at } of entries)
-          encoder.copyBufferToBuffer(block.slab.buffer, byte, staging, at, bytes);
-      },
-      submitted: () => void this.#deliver(staging!, size, entries),
+      encode: (encoder, { block, byte, bytes, at }) =>
+        encoder.copyBufferToBuffer(block.slab.buffer, byte, staging, at, bytes),
+      deliver: () => void this.#deliver(staging, capacity, entries),
     };
   }
 

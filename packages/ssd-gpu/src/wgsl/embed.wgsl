@@ -11,10 +11,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> ids: array<i32>;
-@group(0) @binding(2) var<storage, read> weights: array<Packed>;
-@group(0) @binding(3) var<storage, read> scales: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -23,14 +19,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   if (row >= params.rows || o >= params.octets) {
     return;
   }
-  let id = u32(clamp(ids[row_at(params.ids, row)], 0, i32(params.vocabulary) - 1));
+  let id = u32(clamp(load_ids(row_at(params.ids, row)), 0, i32(params.vocabulary) - 1));
   if (id < params.first || id - params.first >= params.count) {
     return;
   }
-  let w = octet((id - params.first) * params.octets + o);
+  let w = unpack(fetch(octet_place(id - params.first, o)));
   for (var j = 0u; j < 8u; j++) {
     if (8u * o + j < params.width) {
-      out[row * params.width + 8u * o + j] = select(w.a[j % 4u], w.b[j % 4u], j >= 4u);
+      store_out(row * params.width + 8u * o + j, select(w.a[j % 4u], w.b[j % 4u], j >= 4u));
     }
   }
 }

@@ -1,79 +1,78 @@
-// Y = X Wᵀ (+ bias) (+ residual) for many rows of X: rows of X to the left, rows of W to the right, tile by tile.
+// Y = X Wᵀ for many rows of X: tiles of DOWN × ALONG results to a workgroup of 16 × 16 invocations, which bring 16 columns of both factors into shared memory
+// at a time. The next round's numbers are on their way while this round's are multiplied. An invocation's rows and columns come in fours that lie 64
+// apart, so that what neighbours read lies together.
 
-struct Params {
-  flags: u32,
-  x: vec4u,
-  residual: vec4u,
-  inputs: u32,
-  octets: u32,
-  outputs: u32,
-  first_output: u32,
-  all_outputs: u32,
-  rows: u32,
-  bias_offset: u32,
-}
+const WG = 256u;
+const FOURS_DOWN = DOWN / 64u;
+const FOURS_ALONG = ALONG / 64u;
+const OCTETS = (2u * ALONG + WG - 1u) / WG;
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<Packed>;
-@group(0) @binding(3) var<storage, read> scales: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
-
-var<private> tile_row: u32;
-var<private> tile_column: u32;
-
-fn fill_left(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let k = k0 + i % DEPTH;
-    let row = tile_row + i / DEPTH;
-    var value = 0.0;
-    if (row < params.rows && k < params.inputs) {
-      value = x[row_at(params.x, row) + k];
-    }
-    put_left(i / DEPTH, i % DEPTH, value);
-  }
-}
-
-fn fill_right(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH / 8u; i += WG) {
-    let o = i % (DEPTH / 8u);
-    let column = i / (DEPTH / 8u);
-    var w = Octet(vec4f(0.0), vec4f(0.0));
-    if (tile_column + column < params.outputs && k0 / 8u + o < params.octets) {
-      w = octet((tile_column + column) * params.octets + k0 / 8u + o);
-    }
-    for (var j = 0u; j < 4u; j++) {
-      put_right(column, 8u * o + j, w.a[j]);
-      put_right(column, 8u * o + 4u + j, w.b[j]);
-    }
-  }
-}
+var<workgroup> left: array<vec4f, 4u * DOWN>;
+var<workgroup> right: array<vec4f, 4u * ALONG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
-  tile_column = group.x * TILE;
-  tile_row = group.y * TILE;
-  var results: Results;
-  multiply(0u, params.inputs, lane, &results);
-  for (var r = 0u; r < 8u; r++) {
-    let row = tile_row + 8u * (lane / ACROSS) + r;
-    if (row >= params.rows) {
-      break;
+  let tile_row = group.y * DOWN;
+  let tile_column = group.x * ALONG;
+  let across = lane % 16u;
+  let down = lane / 16u;
+  let x_start = row_at(params.x, min(tile_row + lane % DOWN, params.rows - 1u));
+  let blocks = params.octets / 2u;
+  let last_column = params.outputs - 1u;
+
+  var next_x: array<vec4f, FOURS_DOWN>;
+  var next_w: array<Packed, OCTETS>;
+  var sums: array<vec4f, 4u * FOURS_DOWN * FOURS_ALONG>;
+  for (var b = 0u; b <= blocks; b++) {
+    if (b > 0u) {
+      workgroupBarrier();
+      for (var i = 0u; i < FOURS_DOWN; i++) {
+        let k = 4u * ((lane + i * WG) / DOWN);
+        for (var j = 0u; j < 4u; j++) {
+          left[((k + j) * DOWN + lane % DOWN) / 4u][lane % 4u] = next_x[i][j];
+        }
+      }
+      for (var i = 0u; i < OCTETS; i++) {
+        if (lane + i * WG < 2u * ALONG) {
+          let k = 8u * ((lane + i * WG) / ALONG);
+          let w = unpack(next_w[i]);
+          for (var j = 0u; j < 4u; j++) {
+            right[((k + j) * ALONG + lane % ALONG) / 4u][lane % 4u] = w.a[j];
+            right[((k + 4u + j) * ALONG + lane % ALONG) / 4u][lane % 4u] = w.b[j];
+          }
+        }
+      }
+      workgroupBarrier();
     }
-    for (var c = 0u; c < 8u; c++) {
-      let own = tile_column + 8u * (lane % ACROSS) + c;
-      if (own < params.outputs) {
-        let column = params.first_output + own;
-        var value = results[2u * r + c / 4u][c % 4u];
-        if (on(BIAS)) {
-          value += bias[params.bias_offset + column];
+    let next = min(b, blocks - 1u);
+    for (var i = 0u; i < FOURS_DOWN; i++) {
+      let k = 16u * next + 4u * ((lane + i * WG) / DOWN);
+      next_x[i] = inside(load4_x(x_start + k), k);
+    }
+    for (var i = 0u; i < OCTETS; i++) {
+      next_w[i] = fetch(octet_place(min(tile_column + lane % ALONG, last_column), 2u * next + (lane + i * WG) / ALONG % 2u));
+    }
+    if (b > 0u) {
+      for (var k = 0u; k < 16u; k++) {
+        for (var i = 0u; i < FOURS_DOWN; i++) {
+          let a = left[k * (DOWN / 4u) + 16u * i + down];
+          for (var j = 0u; j < FOURS_ALONG; j++) {
+            let w = right[k * (ALONG / 4u) + 16u * j + across];
+            for (var r = 0u; r < 4u; r++) {
+              sums[(4u * i + r) * FOURS_ALONG + j] += a[r] * w;
+            }
+          }
         }
-        if (on(RESIDUAL)) {
-          value += residual[row_at(params.residual, row) + column];
+      }
+    }
+  }
+  for (var i = 0u; i < FOURS_DOWN; i++) {
+    for (var r = 0u; r < 4u; r++) {
+      let row = tile_row + 64u * i + 4u * down + r;
+      for (var j = 0u; j < FOURS_ALONG; j++) {
+        if (row < params.rows) {
+          finish4(row, tile_column + 64u * j + 4u * across, sums[(4u * i + r) * FOURS_ALONG + j]);
         }
-        out[row * params.all_outputs + column] = value;
       }
     }
   }

@@ -1,9 +1,10 @@
-// Eight neighbouring weights stored as f32.
-alias Packed = vec4u;
+// Octets stored as f32.
+struct Packed { a: vec4u, b: vec4u }
 
-struct Octet { a: vec4f, b: vec4f }
+fn fetch(i: u32) -> Packed {
+  return Packed(load_weights(2u * i), load_weights(2u * i + 1u));
+}
 
-/// The weights 8i … 8i + 7.
-fn octet(i: u32) -> Octet {
-  return Octet(bitcast<vec4f>(weights[2u * i]), bitcast<vec4f>(weights[2u * i + 1u]));
+fn unpack(w: Packed) -> Octet {
+  return Octet(bitcast<vec4f>(w.a), bitcast<vec4f>(w.b));
 }

@@ -1,11 +1,10 @@
-// Eight neighbouring weights stored as 8-bit integers, 32 of them to a scale.
-alias Packed = vec2u;
+// Octets stored as 8-bit integers, four octets of a row to a scale.
+struct Packed { codes: vec2u, scale: f32 }
 
-struct Octet { a: vec4f, b: vec4f }
+fn fetch(i: u32) -> Packed {
+  return Packed(load_weights(i), load_scales(i / 64u * 16u + i % 32u / 2u));
+}
 
-/// The weights 8i … 8i + 7.
-fn octet(i: u32) -> Octet {
-  let w = weights[i];
-  let scale = scales[i / 4u];
-  return Octet(scale * vec4f(unpack4xI8(w.x)), scale * vec4f(unpack4xI8(w.y)));
+fn unpack(w: Packed) -> Octet {
+  return Octet(w.scale * vec4f(unpack4xI8(w.codes.x)), w.scale * vec4f(unpack4xI8(w.codes.y)));
 }

@@ -1,0 +1,121 @@
+import {
+  epilogueAdd,
+  epilogueConv,
+  linearConvParams,
+  linearInputs,
+  linearMatrix,
+  linearNarrow,
+  linearParams,
+  linearRows,
+  linearTiles,
+  math,
+  reduceSubgroups,
+  rows,
+  weightOctets,
+} from '../shaders.generated.js';
+import type { Kernel, Variant } from '../runtime/kernel.js';
+import type { Operands } from '../runtime/operands.js';
+import { octetLibraries, STORAGE, weightOperands } from './weight.js';
+
+const added = (wide: boolean): Operands => ({
+  bias: { type: 'f32', wide },
+  residual: { type: 'f32', wide },
+  out: { type: 'f32', writable: true, wide },
+});
+
+const convolved: Operands = {
+  bias: { type: 'f32' },
+  taps: { type: 'f32' },
+  conv_bias: { type: 'f32' },
+  rows: { type: 'i32' },
+  lengths: { type: 'i32' },
+  state: { type: 'f32', writable: true },
+  out: { type: 'f32', writable: true },
+  conv_out: { type: 'f32', writable: true },
+};
+
+/** For few rows: decoding. */
+export const linearRowKernel: Kernel = {
+  name: 'linear-row',
+  source: linearRows,
+  operands: (constants) => ({
+    x: { type: 'f32', wide: constants['WIDE'] === true },
+    norm: { type: 'f32', wide: constants['WIDE'] === true },
+    ...weightOperands(constants),
+    ...(constants['CONV'] ? convolved : added(false)),
+  }),
+  variants: [
+    {
+      name: 'portable',
+      libraries: (constants) => [
+        ...(constants['CONV'] ? [linearConvParams, math] : [linearParams]),
+        rows,
+        ...octetLibraries(constants),
+        linearInputs,
+        constants['CONV'] ? epilogueConv : 'const WIDE_OUT = false;\n' + epilogueAdd,
+      ],
+    },
+  ],
+};
+
+/** On subgroup matrices, x as one f16 matrix or as the sum of two. */
+function matrixVariant(name: string, PARTS: number): Variant {
+  return {
+    name,
+    enables: ['subgroup-matrix'],
+    rounds: PARTS === 1,
+    constants: { PARTS },
+    lacks: ({ subgroupMatrix, subgroupSizes }, { STORED }) => {
+      if (STORED !== STORAGE.f16) return 'the weight is not f16';
+      if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16)) return 'no matrices of 16 × 16 × 16';
+      return subgroupSizes[0] === 32 && subgroupSizes[1] === 32 ? undefined : 'subgroups are not of 32';
+    },
+    source: linearMatrix,
+    operands: ({ WIDE_OUT }) => ({
+      narrow: { type: 'f16' },
+      row_scales: { type: 'f32' },
+      weights: { type: 'f16' },
+      ...added(WIDE_OUT === true),
+    }),
+    libraries: () => [linearParams, rows, epilogueAdd],
+  };
+}
+
+/** Rows as matrix units take them: f16 in blocks, a power of two to each row; normalised by the way. */
+export const linearNarrowKernel: Kernel = {
+  name: 'linear-narrow',
+  source: linearNarrow,
+  operands: ({ WIDE }) => ({
+    x: { type: 'f32', wide: WIDE === true },
+    norm: { type: 'f32', wide: WIDE === true },
+    gate: { type: 'f32', wide: WIDE === true },
+    narrow: { type: 'vec4u', writable: true },
+    row_scales: { type: 'f32', writable: true },
+  }),
+  variants: [
+    {
+      name: 'subgroups+f16',
+      enables: ['f16', 'subgroups'],
+      libraries: () => [math, rows, weightOctets, linearInputs, reduceSubgroups],
+    },
+  ],
+};
+
+/** For many rows: prefill. */
+export const linearTilesKernel: Kernel = {
+  name: 'linear-tiles',
+  source: linearTiles,
+  operands: (constants) => ({
+    x: { type: 'f32', wide: constants['WIDE'] === true },
+    ...weightOperands(constants),
+    ...added(constants['WIDE_OUT'] === true),
+  }),
+  variants: [
+    matrixVariant('subgroup-matrix', 1),
+    matrixVariant('subgroup-matrix-split', 2),
+    {
+      name: 'portable',
+      libraries: (constants) => [linearParams, rows, ...octetLibraries(constants), linearInputs, epilogueAdd],
+    },
+  ],
+};

@@ -1,0 +1,100 @@
+import { rowGrid } from '../runtime/context.js';
+import type { Launch, LaunchWork } from '../runtime/launch.js';
+import type { Block } from '../runtime/memory.js';
+import { linearNarrowKernel, linearTilesKernel } from './linear-kernels.js';
+import type { NormFolded } from './norm.js';
+import type { Offers } from './offers.js';
+import { common, type Product, wideOut } from './product.js';
+import { isWide, nowhere } from './views.js';
+
+/**
+ * The product on subgroup matrices, in two launches, where the device and the weight are fit for it.
+ * @returns undefined where they are not
+ */
+export function matrixLaunches(product: Product): LaunchWork[] | undefined {
+  const { gpu, weight, rows } = product;
+  const constants = {
+    STORED: common(product, 0).constants.STORED,
+    // Large tiles where there are enough of them to fill a device.
+    SIDE: Math.ceil(weight.shape[0] / 128) * Math.ceil(rows / 128) >= 128 ? 4 : 2,
+  };
+  const { variant } = gpu.pipelines.choose(linearTilesKernel, constants);
+  if (!variant.constants?.['PARTS']) return undefined;
+  const PARTS = Number(variant.constants['PARTS']);
+  const part = 16 * Math.ceil(rows / 16) * weight.octets;
+  if (PARTS * part * 16 > gpu.capabilities.bindingBytes) return undefined;
+  const narrow = gpu.memory.block(PARTS * part * 16);
+  const rowScales = gpu.memory.block(4 * rows);
+  const narrowed = { product, PARTS, narrow, rowScales, rest: part };
+  const work: LaunchWork[] = [
+    {
+      kind: 'launch',
+      launch: narrowLaunch(narrowed),
+      fusion: {
+        absorb: { block: product.x.t.data, with: (offers) => foldNorm(narrowed, (offers as Offers).norm) },
+      },
+    },
+  ];
+  weight.rowParts.forEach((_, index) => {
+    const { buffers, params, places } = common(product, index);
+    const { x: _x, ...bound } = buffers;
+    const side = 32 * constants.SIDE;
+    work.push({
+      kind: 'launch',
+      launch: {
+        kernel: linearTilesKernel,
+        constants: { ...constants, WIDE_OUT: wideOut(product, index) },
+        buffers: { ...bound, narrow, row_scales: rowScales },
+        params: { ...params, ...places, rest: part, norm_offset: 0, eps: 0 },
+        grid: [Math.ceil(params.outputs / side), Math.ceil(rows / side)],
+      },
+    });
+  });
+  gpu.memory.release([narrow, rowScales]);
+  return work;
+}
+
+interface Narrowed {
+  readonly product: Product;
+  readonly PARTS: number;
+  readonly narrow: Block;
+  readonly rowScales: Block;
+  readonly rest: number;
+}
+
+function narrowLaunch({ product, PARTS, narrow, rowScales, rest }: Narrowed, norm?: NormFolded): Launch {
+  const { weight, rows } = product;
+  const inputs = weight.shape[1];
+  const x = norm?.x ?? product.x;
+  const wide = [x.t, norm?.weight, norm?.gate?.t].every((t) => !t || isWide(t, inputs));
+  return {
+    kernel: linearNarrowKernel,
+    constants: {
+      WG: 128,
+      SLOTS: 1,
+      PARTS,
+      TAIL: inputs % 16 !== 0,
+      WIDE: wide,
+      NORM: norm !== undefined,
+      GATE_LAST: norm?.normBeforeGate ?? false,
+    },
+    buffers: { x: x.t.data, norm: norm?.weight.data, gate: norm?.gate?.t.data, narrow, row_scales: rowScales },
+    params: {
+      x: x.place,
+      gate: norm?.gate?.place ?? nowhere,
+      inputs,
+      octets: weight.octets,
+      rows,
+      rest,
+      norm_offset: norm?.weight.offset ?? 0,
+      eps: norm?.eps ?? 0,
+    },
+    grid: rowGrid(1, rows),
+  };
+}
+
+function foldNorm(narrowed: Narrowed, norm: NormFolded | undefined): LaunchWork[] | undefined {
+  const { rows, weight } = narrowed.product;
+  if (!norm || norm.groups !== 1 || norm.rows !== rows || norm.width !== weight.shape[1]) return undefined;
+  return [{ kind: 'launch', launch: narrowLaunch(narrowed, norm) }];
+}
