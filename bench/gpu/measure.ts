@@ -1,4 +1,4 @@
-import type { Backend, Tensor } from '@mamba2/core';
+import type { Backend, Program, Tensor } from '@mamba2/core';
 
 /** Medians and spread of one measurement. */
 export interface Timing {
@@ -9,34 +9,39 @@ export interface Timing {
 }
 
 /**
- * Time of one run of `fn`'s operations on the device. They are recorded `repeats` times into one program; runs of the program are timed in small
- * and in large numbers, and the difference is theirs alone: what a submission, a read-back and waking up cost drops out. Caches are warm.
+ * Time of one run of `fn`'s operations on the device. They are recorded into two programs, a few and many times over; each goes to the device as a whole
+ * and is waited for from then on, and the difference is theirs alone: what encoding, a read-back and waking up cost drops out. Caches are warm.
  */
 export async function deviceTime(
   backend: Backend,
   fn: () => Tensor,
   { repeats = 10, runs = 4, estimates = 5 } = {},
 ): Promise<Timing> {
-  const program = backend.program(() => {
-    for (let i = 1; i < repeats; i++) backend.scope(() => void fn());
-    return fn();
-  });
+  const times = (count: number) =>
+    backend.program(() => {
+      for (let i = 1; i < count; i++) backend.scope(() => void fn());
+      return fn();
+    });
+  const few = repeats;
+  const many = repeats * (1 + runs);
+  const programs = { few: times(few), many: times(many) };
   const first = (t: Tensor): Tensor => ({ ...t, shape: [1], strides: [1] });
-  const timed = async (count: number) => {
+  const timed = async (program: Program<Tensor>) => {
+    const out = first(program.run());
+    // Encoding and submitting is over at the end of this turn.
+    await Promise.resolve();
     const start = performance.now();
-    let out: Tensor | undefined;
-    for (let i = 0; i < count; i++) out = program.run();
-    await backend.read(first(out!));
+    await backend.read(out);
     return performance.now() - start;
   };
-  await timed(2);
+  for (const program of [programs.few, programs.many]) await timed(program);
   const samples: number[] = [];
   for (let i = 0; i < estimates; i++) {
-    const few = await timed(1);
-    const many = await timed(1 + runs);
-    samples.push((1e3 * (many - few)) / (runs * repeats));
+    const short = await timed(programs.few);
+    samples.push((1e3 * ((await timed(programs.many)) - short)) / (many - few));
   }
-  program.dispose();
+  programs.few.dispose();
+  programs.many.dispose();
   return summary(samples);
 }
 

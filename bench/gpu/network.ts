@@ -24,15 +24,15 @@ export interface RandomModel {
   readonly bytes: number;
   /** Forgets everything. */
   reset(): void;
-  /** ids (1, l) → hidden (1, l, dModel), advancing the states */
-  hidden(ids: Tensor): Tensor;
+  /** ids (slots, l) → hidden (slots, l, dModel), advancing the states */
+  hidden(ids: Tensor, lengths?: Tensor): Tensor;
   /** Logits of the last position. */
   logits(x: Tensor): Tensor;
   readonly sampler: Sampler;
 }
 
-/** Random weights of a shape, stored as f16. */
-export function randomModel(backend: Backend, { dModel, layers, vocab }: Shape): RandomModel {
+/** Random weights of a shape, stored as f16, and the states of so many sequences. */
+export function randomModel(backend: Backend, { dModel, layers, vocab }: Shape, slots = 1): RandomModel {
   const dInner = 2 * dModel;
   const h = dInner / P;
   const dConv = dInner + 2 * N;
@@ -51,29 +51,38 @@ export function randomModel(backend: Backend, { dModel, layers, vocab }: Shape):
     heads: { A: vector(h, -1), D: vector(h), dt_bias: vector(h, -3) },
     gatedNorm: vector(dInner),
     out_proj: matrix(dModel, dInner),
-    conv_state: backend.zeros([1, WIDTH - 1, dConv]),
-    ssm_state: backend.zeros([1, h, P, N]),
+    conv_state: backend.zeros([slots, WIDTH - 1, dConv]),
+    ssm_state: backend.zeros([slots, h, P, N]),
   }));
   const sampler: Sampler = {
-    params: backend.upload([0.8, 0, 1, 0.05, 1], [1, 5]),
-    counter: backend.zeros([1, 4], 'u32'),
-    seen: backend.zeros([1, vocab], 'u32'),
-    stops: backend.upload(Int32Array.of(-1), [1, 1]),
-    active: backend.upload(Int32Array.of(1)),
-    token: backend.upload(Int32Array.of(1)),
-    logProb: backend.zeros([1]),
+    params: backend.upload(
+      Array.from({ length: slots }, () => [0.8, 0, 1, 0.05, 1]).flat(),
+      [slots, 5],
+    ),
+    counter: backend.upload(
+      Uint32Array.from({ length: 4 * slots }, (_, i) => (i % 4 === 2 ? i >> 2 : 0)),
+      [slots, 4],
+    ),
+    seen: backend.zeros([slots, vocab], 'u32'),
+    stops: backend.upload(new Int32Array(slots).fill(-1), [slots, 1]),
+    active: backend.upload(new Int32Array(slots).fill(1)),
+    token: backend.upload(new Int32Array(slots).fill(1)),
+    logProb: backend.zeros([slots]),
     vocab,
   };
 
-  function block(w: (typeof blocks)[number], u: Tensor): Tensor {
+  function block(w: (typeof blocks)[number], u: Tensor, lengths: Tensor | undefined): Tensor {
     const zxbcdt = backend.linear(backend.rmsNorm(u, w.norm, { eps: EPS }), w.in_proj);
     const [z, xBC, dt] = split(zxbcdt, [dInner, dConv, h]) as [Tensor, Tensor, Tensor];
-    const [x, B, C] = split(backend.causalConv1d(xBC, w.conv, w.conv_state), [dInner, N, N]) as [
+    const [x, B, C] = split(backend.causalConv1d(xBC, w.conv, w.conv_state, { lengths }), [dInner, N, N]) as [
       Tensor,
       Tensor,
       Tensor,
     ];
-    const y = backend.ssd(heads(x, P), dt, heads(B, N), heads(C, N), w.heads, w.ssm_state, { dtSoftplus: true });
+    const y = backend.ssd(heads(x, P), dt, heads(B, N), heads(C, N), w.heads, w.ssm_state, {
+      dtSoftplus: true,
+      lengths,
+    });
     return backend.linear(backend.rmsNorm(flat(y), w.gatedNorm, { eps: EPS, gate: z }), w.out_proj, { residual: u });
   }
 
@@ -89,18 +98,18 @@ export function randomModel(backend: Backend, { dModel, layers, vocab }: Shape):
         }
       });
     },
-    hidden: (ids) =>
+    hidden: (ids, lengths) =>
       backend.scope(() => {
         let u = backend.embed(ids, embedding);
-        for (const w of blocks) u = backend.scope(() => block(w, u));
+        for (const w of blocks) u = backend.scope(() => block(w, u, lengths));
         return backend.rmsNorm(u, finalNorm, { eps: EPS });
       }),
-    logits: (x) => backend.linear(backend.last(x), embedding),
+    logits: (x) => backend.linear(x.shape[1] === 1 ? x : backend.last(x), embedding),
   };
 }
 
 /** A matrix of f16 between ±2⁻⁵ and ±2⁻⁴, large enough to matter after a norm and small enough not to grow. */
-function halves(m: number, k: number): Stored {
+export function halves(m: number, k: number): Stored {
   const bits = new Uint16Array(m * k);
   let state = m ^ (k << 8) ^ 0x9e3779b9;
   for (let i = 0; i < bits.length; i++) {

@@ -98,8 +98,11 @@ export class Decoder<S> {
       this.#options.maxTokens,
       backend.lookahead > 1 ? (Math.floor(isNext / SNAPSHOT_EVERY) + 1) * SNAPSHOT_EVERY : Infinity,
     );
-    while (this.#running.includes(true) && this.#inFlight.length < backend.lookahead && this.#steps < bound)
-      this.#launch();
+    // Half of what may be in flight goes off together: a backend can make one submission of it.
+    if (this.#inFlight.length <= backend.lookahead / 2) {
+      while (this.#running.includes(true) && this.#inFlight.length < backend.lookahead && this.#steps < bound)
+        this.#launch();
+    }
     const first = this.#inFlight.shift();
     if (!first || !this.#running.includes(true)) return [];
     const [ids, logProbs, all] = await first.catch((error: unknown) => {

@@ -405,11 +405,11 @@ fn main(
   var right: array<Right, SIDE>;
   for (var i = 0u; i < SIDE; i++) {
     let own = min(first_row + i, last_row) * blocks;
-    left[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 256u * own, false, 16u);
+    left[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 256u * own, 16u);
     if (PARTS == 2u) {
-      rest[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 8u * params.rest + 256u * own, false, 16u);
+      rest[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 8u * params.rest + 256u * own, 16u);
     }
-    right[i] = subgroupMatrixLoad<Right>(&buffer_weights, 256u * min(first_column + i, last_column) * blocks, true, 16u);
+    right[i] = subgroupMatrixLoad<Right, col_major>(&buffer_weights, 256u * min(first_column + i, last_column) * blocks, 16u);
   }
   for (var b = 1u; b <= blocks; b++) {
     let next = min(b, blocks - 1u);
@@ -418,12 +418,12 @@ fn main(
     var next_right: array<Right, SIDE>;
     for (var i = 0u; i < SIDE; i++) {
       let own = min(first_row + i, last_row) * blocks + next;
-      next_left[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 256u * own, false, 16u);
+      next_left[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 256u * own, 16u);
       if (PARTS == 2u) {
-        next_rest[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 8u * params.rest + 256u * own, false, 16u);
+        next_rest[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 8u * params.rest + 256u * own, 16u);
       }
       next_right[i] =
-        subgroupMatrixLoad<Right>(&buffer_weights, 256u * (min(first_column + i, last_column) * blocks + next), true, 16u);
+        subgroupMatrixLoad<Right, col_major>(&buffer_weights, 256u * (min(first_column + i, last_column) * blocks + next), 16u);
     }
     for (var i = 0u; i < SIDE; i++) {
       for (var j = 0u; j < SIDE; j++) {
@@ -443,7 +443,7 @@ fn main(
   // Fragment by fragment through shared memory: 8 numbers of half a row to a lane.
   for (var i = 0u; i < SIDE; i++) {
     for (var j = 0u; j < SIDE; j++) {
-      subgroupMatrixStore(&results, 256u * subgroup, sums[i][j], false, 16u);
+      subgroupMatrixStore<row_major>(&results, 256u * subgroup, sums[i][j], 16u);
       workgroupBarrier();
       let row = 16u * (first_row + i) + lane / 2u;
       let column = 16u * (first_column + j) + 8u * (lane % 2u);
@@ -477,36 +477,33 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-/// Eight numbers of the row, without the norm's scale.
-fn eight(start: u32, gate_start: u32, k: u32) -> array<vec4f, 2> {
-  var v: array<vec4f, 2>;
-  for (var i = 0u; i < 2u; i++) {
-    let at = k + 4u * i;
-    v[i] = inside(load4_x(start + at), at);
-    if (has_gate && !GATE_LAST) {
-      v[i] = gated(v[i], inside(load4_gate(gate_start + at), at));
-    }
-  }
-  return v;
-}
-
 fn gated(v: vec4f, gate: vec4f) -> vec4f {
   return v * vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
 }
 
-/// The same with the norm's weight, and gated if that comes last.
-fn weighted(v_: array<vec4f, 2>, gate_start: u32, k: u32) -> array<vec4f, 2> {
-  var v = v_;
-  if (NORM) {
-    for (var i = 0u; i < 2u; i++) {
-      let at = k + 4u * i;
-      v[i] *= inside(load4_norm(params.norm_offset + at), at);
-      if (has_gate && GATE_LAST) {
-        v[i] = gated(v[i], inside(load4_gate(gate_start + at), at));
-      }
-    }
+/// Four numbers of the row, without the norm's scale and weight.
+fn four(start: u32, gate_start: u32, k: u32) -> vec4f {
+  let v = inside(load4_x(start + k), k);
+  if (has_gate && !GATE_LAST) {
+    return gated(v, inside(load4_gate(gate_start + k), k));
   }
   return v;
+}
+
+/// The same with the norm's weight, and gated if that comes last.
+fn weighted(v: vec4f, gate_start: u32, k: u32) -> vec4f {
+  if (!NORM) {
+    return v;
+  }
+  let w = v * inside(load4_norm(params.norm_offset + k), k);
+  if (has_gate && GATE_LAST) {
+    return gated(w, inside(load4_gate(gate_start + k), k));
+  }
+  return w;
+}
+
+fn halves(a: vec4f, b: vec4f) -> vec4u {
+  return vec4u(pack2x16float(a.xy), pack2x16float(a.zw), pack2x16float(b.xy), pack2x16float(b.zw));
 }
 
 fn largest(v: vec4f) -> f32 {
@@ -526,30 +523,32 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   var squares = 0.0;
   var most = 0.0;
   for (var o = self_.lane; o < params.octets; o += WG) {
-    let v = eight(start, gate_start, 8u * o);
-    squares += dot(v[0], v[0]) + dot(v[1], v[1]);
-    let w = weighted(v, gate_start, 8u * o);
-    most = max(most, max(largest(w[0]), largest(w[1])));
+    let k = 8u * o;
+    let u = four(start, gate_start, k);
+    let v = four(start, gate_start, k + 4u);
+    squares += dot(u, u) + dot(v, v);
+    most = max(most, max(largest(weighted(u, gate_start, k)), largest(weighted(v, gate_start, k + 4u))));
   }
-  most = max_all(most, self_.lane);
+  let both = sum_max_all(vec2f(squares, most), self_.lane);
   var scale = 1.0;
   if (NORM) {
-    scale = inverseSqrt(sum_all(squares, self_.lane) / f32(params.inputs) + params.eps);
+    scale = inverseSqrt(both.x / f32(params.inputs) + params.eps);
   }
   // 2^(13 − e) for a largest number of 2^e … 2^(e + 1), within what f32 holds.
-  let e = i32(bitcast<u32>(most * scale) >> 23u) - 127;
+  let e = i32(bitcast<u32>(both.y * scale) >> 23u) - 127;
   let up = clamp(13 - e, -126, 126);
   let scaled = scale * bitcast<f32>(u32(up + 127) << 23u);
   for (var o = self_.lane; o < params.octets; o += WG) {
-    let w = weighted(eight(start, gate_start, 8u * o), gate_start, 8u * o);
+    let k = 8u * o;
+    let u = scaled * weighted(four(start, gate_start, k), gate_start, k);
+    let v = scaled * weighted(four(start, gate_start, k + 4u), gate_start, k + 4u);
     let at = octet_place(row, o);
-    let a = vec4h(w[0] * scaled);
-    let b = vec4h(w[1] * scaled);
-    store_narrow(at, vec4u(bitcast<vec2u>(a), bitcast<vec2u>(b)));
+    let rounded = halves(u, v);
+    store_narrow(at, rounded);
     if (PARTS == 2u) {
-      let c = vec4h(w[0] * scaled - vec4f(a));
-      let d = vec4h(w[1] * scaled - vec4f(b));
-      store_narrow(params.rest + at, vec4u(bitcast<vec2u>(c), bitcast<vec2u>(d)));
+      let a = vec4f(unpack2x16float(rounded.x), unpack2x16float(rounded.y));
+      let b = vec4f(unpack2x16float(rounded.z), unpack2x16float(rounded.w));
+      store_narrow(params.rest + at, halves(u - a, v - b));
     }
   }
   if (self_.lane == 0u) {
@@ -576,79 +575,101 @@ export const linearParams = `struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 `;
 
-export const linearRows = `// y = W x for few rows x at a time: reading W is the cost. A workgroup reads 16 rows of W, once for up to BATCH rows of x, in blocks of 16 × 16:
-// 32 invocations to a block, each with one row and half of the columns, so that a load is one run of memory and the inputs are broadcast.
-// SLICES such groups share out the blocks along k. With NORM, x is first normalised (w ∘ x / rms(x)): since W (w ∘ x / r) = (W ∘ w) x / r, its weight
-// multiplies the block and the sum of squares is gathered along the way, row i of x by the invocations with row i of the block.
+export const linearRows = `// y = W x for few rows x at a time: reading W is the cost. A workgroup reads ROWS rows of W (8 or 16), once for up to BATCH rows of x, in blocks of 16 × 16: an
+// invocation has one row of a block and half of its columns, so that a load is one run of memory and the inputs are broadcast. SLICES such
+// groups share out the blocks along k. With NORM, x is first normalised (w ∘ x / rms(x)): since W (w ∘ x / r) = (W ∘ w) x / r, its weight
+// multiplies the block and the sum of squares is gathered along the way, row i of x by the invocations with row i of W (mod ROWS).
 // What happens to a sum is the epilogue's: prepare fetches what it takes, before the sums, and finish ends it.
 
-const SLICES = WG / 32u;
-/// Sums that one invocation finishes.
-const RESULTS = (16u * BATCH + WG - 1u) / WG;
+const SLICES = WG / (2u * ROWS);
+/// Sums that one invocation finishes, and rows of x whose squares it adds up.
+const RESULTS = (ROWS * BATCH + WG - 1u) / WG;
+const SQUARES = (BATCH + ROWS - 1u) / ROWS;
 
 var<workgroup> partial: array<f32, WG * BATCH>;
-var<workgroup> partial_squares: array<f32, WG>;
+var<workgroup> partial_squares: array<f32, WG * SQUARES>;
+
+var<private> sums: array<f32, BATCH>;
+var<private> squares: array<f32, SQUARES>;
+var<private> starts: array<u32, BATCH>;
+var<private> own_starts: array<u32, SQUARES>;
+
+/// Adds the products of one octet of W, columns k … k + 7, of which nothing counts beyond the last block.
+fn accumulate(packed: Packed, k: u32) {
+  let counts = k < 8u * params.octets;
+  let at = select(0u, k, counts);
+  var w = unpack(packed);
+  if (NORM) {
+    w.a *= inside(load4_norm(params.norm_offset + at), at);
+    w.b *= inside(load4_norm(params.norm_offset + at + 4u), at + 4u);
+    for (var i = 0u; i < SQUARES; i++) {
+      let u = inside(load4_x(own_starts[i] + at), at);
+      let v = inside(load4_x(own_starts[i] + at + 4u), at + 4u);
+      squares[i] += select(0.0, dot(u, u) + dot(v, v), counts);
+    }
+  }
+  for (var i = 0u; i < BATCH; i++) {
+    let u = inside(load4_x(starts[i] + at), at);
+    let v = inside(load4_x(starts[i] + at + 4u), at + 4u);
+    sums[i] += select(0.0, dot(w.a, u) + dot(w.b, v), counts);
+  }
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
-  let first = group.x * 16u;
+  let first = group.x * ROWS;
   let batch = group.y * BATCH;
+  let own_row = lane / 2u % ROWS;
   var ready: array<Ready, RESULTS>;
   for (var r = 0u; r < RESULTS; r++) {
     let t = lane + r * WG;
-    if (t < 16u * BATCH) {
-      ready[r] = prepare(min(batch + t / 16u, params.rows - 1u), params.first_output + min(first + t % 16u, params.outputs - 1u));
+    if (t < ROWS * BATCH) {
+      ready[r] = prepare(min(batch + t / ROWS, params.rows - 1u), params.first_output + min(first + t % ROWS, params.outputs - 1u));
     }
   }
-  var starts: array<u32, BATCH>;
   for (var i = 0u; i < BATCH; i++) {
     starts[i] = row_at(params.x, min(batch + i, params.rows - 1u));
   }
-  let own_start = row_at(params.x, min(batch + min(lane / 2u % 16u, BATCH - 1u), params.rows - 1u));
+  for (var i = 0u; i < SQUARES; i++) {
+    own_starts[i] = row_at(params.x, min(batch + min(own_row + ROWS * i, BATCH - 1u), params.rows - 1u));
+  }
 
+  // With DEPTH = 2 two octets are in flight at a time.
   let blocks = params.octets / 2u;
-  var sums: array<f32, BATCH>;
-  var squares = 0.0;
-  for (var b0 = lane / 32u; b0 < blocks; b0 += SLICES * DEPTH) {
-    var packed: array<Packed, DEPTH>;
-    for (var d = 0u; d < DEPTH; d++) {
-      packed[d] = fetch((group.x * blocks + min(b0 + d * SLICES, blocks - 1u)) * 32u + lane % 32u);
-    }
-    for (var d = 0u; d < DEPTH; d++) {
-      let b = b0 + d * SLICES;
-      if (b < blocks) {
-        let k = 16u * b + 8u * (lane % 2u);
-        var w = unpack(packed[d]);
-        if (NORM) {
-          w.a *= inside(load4_norm(params.norm_offset + k), k);
-          w.b *= inside(load4_norm(params.norm_offset + k + 4u), k + 4u);
-          let u = inside(load4_x(own_start + k), k);
-          let v = inside(load4_x(own_start + k + 4u), k + 4u);
-          squares += dot(u, u) + dot(v, v);
-        }
-        for (var i = 0u; i < BATCH; i++) {
-          sums[i] += dot(w.a, inside(load4_x(starts[i] + k), k)) + dot(w.b, inside(load4_x(starts[i] + k + 4u), k + 4u));
-        }
-      }
+  let half = lane % 2u;
+  let octets = first / 16u * blocks * 32u + (first % 16u + own_row) * 2u + half;
+  for (var b = lane / (2u * ROWS); b < blocks; b += SLICES * DEPTH) {
+    let w = fetch(octets + 32u * b);
+    if (DEPTH == 2u) {
+      let next = fetch(octets + 32u * min(b + SLICES, blocks - 1u));
+      accumulate(w, 16u * b + 8u * half);
+      accumulate(next, 16u * (b + SLICES) + 8u * half);
+    } else {
+      accumulate(w, 16u * b + 8u * half);
     }
   }
   for (var i = 0u; i < BATCH; i++) {
     partial[i * WG + lane] = sums[i];
   }
-  partial_squares[lane] = squares;
+  for (var i = 0u; i < SQUARES; i++) {
+    partial_squares[i * WG + lane] = squares[i];
+  }
   workgroupBarrier();
 
   for (var r = 0u; r < RESULTS; r++) {
     let t = lane + r * WG;
-    let i = t / 16u;
-    let column = first + t % 16u;
+    let i = t / ROWS;
+    let column = first + t % ROWS;
     if (i < BATCH && batch + i < params.rows && column < params.outputs) {
       var total = 0.0;
       var total_squares = 0.0;
       for (var s = 0u; s < SLICES; s++) {
-        let at = i * WG + 32u * s + t % 16u * 2u;
+        let at = i * WG + 2u * (ROWS * s + t % ROWS);
         total += partial[at] + partial[at + 1u];
-        total_squares += partial_squares[32u * s + 2u * i] + partial_squares[32u * s + 2u * i + 1u];
+        if (NORM) {
+          let square = i / ROWS * WG + 2u * (ROWS * s + i % ROWS);
+          total_squares += partial_squares[square] + partial_squares[square + 1u];
+        }
       }
       if (NORM) {
         total *= inverseSqrt(total_squares / f32(params.inputs) + params.eps);
@@ -971,6 +992,29 @@ fn max_all(v: f32, lane: u32) -> f32 {
   workgroupBarrier();
   return most;
 }
+
+/// Both at once: the larger of each, or the sum of the first and the larger of the second.
+fn max_max_all(v: vec2f, lane: u32) -> vec2f {
+  stash4(0u, vec4f(v, v), lane);
+  workgroupBarrier();
+  var most = fours[0].xy;
+  for (var i = 1u; i < WG; i++) {
+    most = max(most, fours[i].xy);
+  }
+  workgroupBarrier();
+  return most;
+}
+
+fn sum_max_all(v: vec2f, lane: u32) -> vec2f {
+  stash4(0u, vec4f(v, v), lane);
+  workgroupBarrier();
+  var both = fours[0].xy;
+  for (var i = 1u; i < WG; i++) {
+    both = vec2f(both.x + fours[i].x, max(both.y, fours[i].y));
+  }
+  workgroupBarrier();
+  return both;
+}
 `;
 
 export const reduceSubgroups = `// Sums and maxima over a workgroup of WG invocations: first inside each subgroup, then over the subgroups' results, whatever their size.
@@ -1047,6 +1091,35 @@ fn max_all(v: f32, lane: u32) -> f32 {
   }
   workgroupBarrier();
   return most;
+}
+
+/// Both at once: the larger of each, or the sum of the first and the larger of the second.
+fn max_max_all(v: vec2f, lane: u32) -> vec2f {
+  let part = subgroupMax(v);
+  if (own_lane == 0u) {
+    fours[own_subgroup] = vec4f(part, part);
+  }
+  workgroupBarrier();
+  var most = fours[0].xy;
+  for (var i = 1u; i < subgroup_count; i++) {
+    most = max(most, fours[i].xy);
+  }
+  workgroupBarrier();
+  return most;
+}
+
+fn sum_max_all(v: vec2f, lane: u32) -> vec2f {
+  let part = vec2f(subgroupAdd(v.x), subgroupMax(v.y));
+  if (own_lane == 0u) {
+    fours[own_subgroup] = vec4f(part, part);
+  }
+  workgroupBarrier();
+  var both = fours[0].xy;
+  for (var i = 1u; i < subgroup_count; i++) {
+    both = vec2f(both.x + fours[i].x, max(both.y, fours[i].y));
+  }
+  workgroupBarrier();
+  return both;
 }
 `;
 
@@ -1161,9 +1234,8 @@ fn logit(start: u32, id: u32) -> f32 {
   return select(max(value, LOWEST), LOWEST, is_nan_(value));
 }
 
-/// The same after the repetition penalty.
-fn penalised(start: u32, seen_start: u32, id: u32, penalty: f32) -> f32 {
-  let value = logit(start, id);
+/// A logit after the repetition penalty.
+fn penalised(value: f32, seen_start: u32, id: u32, penalty: f32) -> f32 {
   if (penalty == 1.0 || load_seen(seen_start + id) == 0u) {
     return value;
   }
@@ -1190,7 +1262,6 @@ export const sampleParams = `struct Params {
   seen: vec4u,
   vocabulary: u32,
   segments: u32,
-  segment: u32,
   row_numbers: u32,
   active_offset: u32,
   rows_offset: u32,
@@ -1217,28 +1288,29 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let penalty = load_settings(place(params.settings, slot, 0u, 0u) + 4u);
   let start = place(params.logits, group.y, 0u, 0u);
   let seen_start = place(params.seen, slot, 0u, 0u);
-  let first = group.x * params.segment;
-  let end = min(first + params.segment, params.vocabulary);
-  var raw = LOWEST;
-  var top = LOWEST;
-  for (var id = first + lane; id < end; id += WG) {
-    raw = max(raw, logit(start, id));
-    top = max(top, penalised(start, seen_start, id, penalty));
+  let first = group.x * EACH * WG + lane;
+  // One trip to memory: every id's logit, and the same penalised.
+  var raw: array<f32, EACH>;
+  var value: array<f32, EACH>;
+  var most = vec2f(LOWEST);
+  for (var i = 0u; i < EACH; i++) {
+    let id = min(first + i * WG, params.vocabulary - 1u);
+    raw[i] = logit(start, id);
+    value[i] = penalised(raw[i], seen_start, id, penalty);
+    most = max(most, vec2f(raw[i], value[i]));
   }
-  raw = max_all(raw, lane);
-  top = max_all(top, lane);
-  var best = f32(params.vocabulary);
-  var sum = 0.0;
-  for (var id = first + lane; id < end; id += WG) {
-    sum += exp_(logit(start, id) - raw);
-    if (penalised(start, seen_start, id, penalty) == top) {
-      best = min(best, f32(id));
+  most = max_max_all(most, lane);
+  var rest = vec2f(0.0, -f32(params.vocabulary));
+  for (var i = 0u; i < EACH; i++) {
+    let id = first + i * WG;
+    if (id < params.vocabulary) {
+      rest.x += exp_(raw[i] - most.x);
+      rest.y = max(rest.y, select(-f32(params.vocabulary), -f32(id), value[i] == most.y));
     }
   }
-  sum = sum_all(sum, lane);
-  best = -max_all(-best, lane);
+  rest = sum_max_all(rest, lane);
   if (lane < 4u) {
-    store_scratch(peaks_of(group.y) + 4u * group.x + lane, vec4f(raw, sum, top, best)[lane]);
+    store_scratch(peaks_of(group.y) + 4u * group.x + lane, vec4f(most.x, rest.x, most.y, -rest.y)[lane]);
   }
 }
 `;
@@ -1254,7 +1326,6 @@ struct Params {
   stops: vec4u,
   vocabulary: u32,
   segments: u32,
-  segment: u32,
   row_numbers: u32,
   ends: u32,
   active_offset: u32,
@@ -1280,8 +1351,11 @@ fn slot_of(row: u32) -> u32 {
   return select(row, u32(load_rows(params.rows_offset + row)), has_rows);
 }
 
-/// Sum of v over the lanes before this one.
-fn sum_before(v: f32, lane: u32) -> f32 {
+/// Weights read together, so that a pass over them waits a few times and not at each.
+const RUN = 8u;
+
+/// Sum of v over the lanes before this one, and over all.
+fn sum_before(v: f32, lane: u32) -> vec2f {
   workgroupBarrier();
   shares[lane] = v;
   workgroupBarrier();
@@ -1293,11 +1367,32 @@ fn sum_before(v: f32, lane: u32) -> f32 {
     groups_[lane / 16u] = before + v;
   }
   workgroupBarrier();
-  var all_before = 0.0;
-  for (var i = 0u; i < lane / 16u; i++) {
-    all_before += groups_[i];
+  var sums = vec2f(0.0);
+  for (var i = 0u; i < WG / 16u; i++) {
+    sums += vec2f(select(0.0, groups_[i], i < lane / 16u), groups_[i]);
   }
-  return all_before + before;
+  return sums + vec2f(before, 0.0);
+}
+
+/// Weights of the ids first, first + step, … below end; 0 from there on.
+fn run_of(own: u32, first: u32, step: u32, end: u32) -> array<f32, RUN> {
+  var w: array<f32, RUN>;
+  for (var i = 0u; i < RUN; i++) {
+    w[i] = load_scratch(own + min(first + i * step, params.vocabulary - 1u));
+  }
+  for (var i = 0u; i < RUN; i++) {
+    w[i] = select(0.0, w[i], first + i * step < end);
+  }
+  return w;
+}
+
+/// The sum of those of them that are ≥ least.
+fn sum_of(w: array<f32, RUN>, least: f32) -> f32 {
+  var sum = 0.0;
+  for (var i = 0u; i < RUN; i++) {
+    sum += select(0.0, w[i], w[i] >= least);
+  }
+  return sum;
 }
 
 /// The largest threshold that leaves so many of the row's weights (count), or weights of such a sum; 0 if all are too few. Its bits, ten at a time from the
@@ -1311,13 +1406,18 @@ fn threshold_for(own: u32, wanted: f32, lane: u32, count: bool) -> f32 {
       atomicStore(&high[i], 0u);
     }
     workgroupBarrier();
-    for (var id = lane; id < params.vocabulary; id += WG) {
-      let w = bitcast<u32>(load_scratch(own + id));
-      if (w != 0u && ((w >> shift) >> 10u) == ((bits >> shift) >> 10u)) {
-        let bucket = (w >> shift) & (BUCKETS - 1u);
-        let fraction = select((w & 0x7fffffu) | 0x800000u, 1u, count);
-        atomicAdd(&low[bucket], fraction & 0xfffu);
-        atomicAdd(&high[bucket], fraction >> 12u);
+    for (var id = lane; id < params.vocabulary; id += RUN * WG) {
+      let run = run_of(own, id, WG, params.vocabulary);
+      for (var i = 0u; i < RUN; i++) {
+        let w = bitcast<u32>(run[i]);
+        if (w != 0u && ((w >> shift) >> 10u) == ((bits >> shift) >> 10u)) {
+          let bucket = (w >> shift) & (BUCKETS - 1u);
+          let fraction = select((w & 0x7fffffu) | 0x800000u, 1u, count);
+          atomicAdd(&low[bucket], fraction & 0xfffu);
+          if (!count) {
+            atomicAdd(&high[bucket], fraction >> 12u);
+          }
+        }
       }
     }
     workgroupBarrier();
@@ -1335,7 +1435,7 @@ fn threshold_for(own: u32, wanted: f32, lane: u32, count: bool) -> f32 {
       chosen = 0u;
       missing = 0.0;
     }
-    var sum = sum_before(held.x + held.y + held.z + held.w, lane);
+    var sum = sum_before(held.x + held.y + held.z + held.w, lane).x;
     for (var i = 0u; i < 4u; i++) {
       if (sum < left && sum + held[i] >= left) {
         chosen = BUCKETS - 1u - (4u * lane + i);
@@ -1356,24 +1456,23 @@ fn threshold_for(own: u32, wanted: f32, lane: u32, count: bool) -> f32 {
 /// The sum of the row's weights ≥ least.
 fn sum_above(own: u32, least: f32, lane: u32) -> f32 {
   var sum = 0.0;
-  for (var id = lane; id < params.vocabulary; id += WG) {
-    let w = load_scratch(own + id);
-    sum += select(0.0, w, w >= least);
+  for (var id = lane; id < params.vocabulary; id += RUN * WG) {
+    sum += sum_of(run_of(own, id, WG, params.vocabulary), least);
   }
   return sum_all(sum, lane);
 }
 
-/// The first id at which the cumulative share of the weights ≥ threshold exceeds u: first the chunk of ids, lane by lane, then the id. share is the lane's chunk's.
+/// The first id at which the cumulative share of the weights ≥ threshold exceeds u: first the chunk of ids, a lane to each, then the id.
 fn inverse_cdf(own: u32, threshold: f32, u: f32, share: f32, chunk: u32, lane: u32) -> f32 {
   let before = sum_before(share, lane);
-  let wanted = u * sum_all(share, lane);
+  let wanted = u * before.y;
   if (lane == 0u) {
     chosen = WG;
   }
-  let passed = -max_all(select(-f32(WG), -f32(lane), before + share > wanted), lane);
+  let passed = -max_all(select(-f32(WG), -f32(lane), before.x + share > wanted), lane);
   if (u32(passed) == lane) {
     chosen = lane;
-    missing = wanted - before;
+    missing = wanted - before.x;
   }
   let at = workgroupUniformLoad(&chosen);
   let left = workgroupUniformLoad(&missing);
@@ -1383,28 +1482,28 @@ fn inverse_cdf(own: u32, threshold: f32, u: f32, share: f32, chunk: u32, lane: u
   let end = min((at + 1u) * chunk, params.vocabulary);
   let each = (chunk + WG - 1u) / WG;
   let first = at * chunk + lane * each;
+  let own_end = min(first + each, end);
   var own_share = 0.0;
-  for (var id = first; id < min(first + each, end); id++) {
-    let w = load_scratch(own + id);
-    own_share += select(0.0, w, w >= threshold);
+  for (var id = first; id < own_end; id += RUN) {
+    own_share += sum_of(run_of(own, id, 1u, own_end), threshold);
   }
-  var sum = sum_before(own_share, lane);
-  var found = f32(params.vocabulary);
-  var last = -1.0;
-  for (var id = first; id < min(first + each, end); id++) {
-    let w = load_scratch(own + id);
-    if (w >= threshold) {
-      sum += w;
-      last = f32(id);
-      if (sum > left) {
-        found = min(found, f32(id));
+  var sum = sum_before(own_share, lane).x;
+  // The first id that exceeds, and the last that counts: rounding may leave none of the former.
+  var found = vec2f(-f32(params.vocabulary), -1.0);
+  for (var id = first; id < own_end; id += RUN) {
+    let w = run_of(own, id, 1u, own_end);
+    for (var i = 0u; i < RUN; i++) {
+      if (w[i] > 0.0 && w[i] >= threshold) {
+        sum += w[i];
+        found.y = f32(id + i);
+        if (sum > left) {
+          found.x = max(found.x, -f32(id + i));
+        }
       }
     }
   }
-  // Rounding may leave none: then the chunk's last.
-  found = -max_all(-found, lane);
-  last = max_all(last, lane);
-  return select(found, last, found >= f32(params.vocabulary) && last >= 0.0);
+  found = max_max_all(found, lane);
+  return select(-found.x, found.y, -found.x >= f32(params.vocabulary) && found.y >= 0.0);
 }
 
 @compute @workgroup_size(WG)
@@ -1424,19 +1523,23 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let temperature = load_settings(setting);
   let top_k = load_settings(setting + 1u);
   let top_p = load_settings(setting + 2u);
+  let min_p = load_settings(setting + 3u);
   let words = place(params.counter, slot, 0u, 0u);
+  let seed = vec2u(load_counter(words), load_counter(words + 1u));
+  let sequence = load_counter(words + 2u);
+  let position = load_counter(words + 3u);
+  // Min-p's sums are there already; other filters take sums of their own.
+  var share = 0.0;
+  if (lane < params.segments) {
+    share = load_scratch(shares_of(row) + lane);
+  }
   let top = top_of(row, lane);
   let own = weights_of(row);
 
   var token = top.first;
   if (temperature > 0.0) {
-    var threshold = load_settings(setting + 3u);
-    // Min-p's sums are there already; other filters take sums of their own.
-    var chunk = params.segment;
-    var share = 0.0;
-    if (lane < params.segments) {
-      share = load_scratch(shares_of(row) + lane);
-    }
+    var threshold = min_p;
+    var chunk = EACH * WG;
     if (top_k > 0.0 || top_p < 1.0) {
       var least = 0.0;
       if (top_k > 0.0) {
@@ -1449,21 +1552,17 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
       }
       chunk = (params.vocabulary + WG - 1u) / WG;
       share = 0.0;
-      for (var id = lane * chunk; id < min((lane + 1u) * chunk, params.vocabulary); id++) {
-        let w = load_scratch(own + id);
-        share += select(0.0, w, w >= threshold);
+      let end = min((lane + 1u) * chunk, params.vocabulary);
+      for (var id = lane * chunk; id < end; id += RUN) {
+        share += sum_of(run_of(own, id, 1u, end), threshold);
       }
     }
-    let u = uniform_number(
-      vec2u(load_counter(words), load_counter(words + 1u)),
-      load_counter(words + 2u),
-      load_counter(words + 3u),
-    );
+    let u = uniform_number(seed, sequence, position);
     let id = inverse_cdf(own, threshold, u, share, chunk, lane);
     token = select(id, top.first, top.value <= LOWEST || top.value >= HIGHEST || id >= f32(params.vocabulary));
   }
   if (lane == 0u) {
-    store_counter(words + 3u, load_counter(words + 3u) + 1u);
+    store_counter(words + 3u, position + 1u);
     let id = u32(min(token, f32(params.vocabulary - 1u)));
     let known = logit(place(params.logits, row, 0u, 0u), id) - top.raw - log_(top.sum);
     take(row, slot, id, select(bitcast<u32>(known), params.nan, top.raw <= LOWEST || top.raw > HIGHEST));
@@ -1504,24 +1603,16 @@ struct Top {
   first: f32,
 }
 
+/// There are at most as many segments as invocations.
 fn top_of(row: u32, lane: u32) -> Top {
-  let peaks = peaks_of(row);
-  var top = Top(LOWEST, 0.0, LOWEST, f32(params.vocabulary));
-  for (var s = lane; s < params.segments; s += WG) {
-    top.raw = max(top.raw, load_scratch(peaks + 4u * s));
-    top.value = max(top.value, load_scratch(peaks + 4u * s + 2u));
+  var own = vec4f(LOWEST, 0.0, LOWEST, 0.0);
+  if (lane < params.segments) {
+    own = load4_scratch(peaks_of(row) + 4u * lane);
   }
-  top.raw = max_all(top.raw, lane);
-  top.value = max_all(top.value, lane);
-  for (var s = lane; s < params.segments; s += WG) {
-    top.sum += load_scratch(peaks + 4u * s + 1u) * exp_(load_scratch(peaks + 4u * s) - top.raw);
-    if (load_scratch(peaks + 4u * s + 2u) == top.value) {
-      top.first = min(top.first, load_scratch(peaks + 4u * s + 3u));
-    }
-  }
-  top.sum = sum_all(top.sum, lane);
-  top.first = -max_all(-top.first, lane);
-  return top;
+  let most = max_max_all(own.xz, lane);
+  let first = select(-f32(params.vocabulary), -own.w, lane < params.segments && own.z == most.y);
+  let rest = sum_max_all(vec2f(own.y * exp_(own.x - most.x), first), lane);
+  return Top(most.x, rest.x, most.y, -rest.y);
 }
 `;
 
@@ -1541,14 +1632,21 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let penalty = load_settings(setting + 4u);
   let start = place(params.logits, group.y, 0u, 0u);
   let seen_start = place(params.seen, slot, 0u, 0u);
-  let first = group.x * params.segment;
-  let end = min(first + params.segment, params.vocabulary);
+  let first = group.x * EACH * WG + lane;
+  var value: array<f32, EACH>;
+  for (var i = 0u; i < EACH; i++) {
+    let id = min(first + i * WG, params.vocabulary - 1u);
+    value[i] = penalised(logit(start, id), seen_start, id, penalty);
+  }
   let top = top_of(group.y, lane);
   var sum = 0.0;
-  for (var id = first + lane; id < end; id += WG) {
-    let w = exp_((penalised(start, seen_start, id, penalty) - top.value) / temperature);
-    store_scratch(weights_of(group.y) + id, w);
-    sum += select(0.0, w, w >= least);
+  for (var i = 0u; i < EACH; i++) {
+    let id = first + i * WG;
+    if (id < params.vocabulary) {
+      let w = exp_((value[i] - top.value) / temperature);
+      store_scratch(weights_of(group.y) + id, w);
+      sum += select(0.0, w, w >= least);
+    }
   }
   sum = sum_all(sum, lane);
   if (lane == 0u) {

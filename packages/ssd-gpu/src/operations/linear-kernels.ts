@@ -9,12 +9,12 @@ import {
   linearRows,
   linearTiles,
   math,
-  reduceSubgroups,
   rows,
   weightOctets,
 } from '../shaders.generated.js';
 import type { Kernel, Variant } from '../runtime/kernel.js';
 import type { Operands } from '../runtime/operands.js';
+import { reducing } from './reduce.js';
 import { octetLibraries, STORAGE, weightOperands } from './weight.js';
 
 const added = (wide: boolean): Operands => ({
@@ -92,13 +92,7 @@ export const linearNarrowKernel: Kernel = {
     narrow: { type: 'vec4u', writable: true },
     row_scales: { type: 'f32', writable: true },
   }),
-  variants: [
-    {
-      name: 'subgroups+f16',
-      enables: ['f16', 'subgroups'],
-      libraries: () => [math, rows, weightOctets, linearInputs, reduceSubgroups],
-    },
-  ],
+  variants: reducing(() => [math, rows, weightOctets, linearInputs]),
 };
 
 /** For many rows: prefill. */

@@ -76,18 +76,21 @@ function foldNorm(product: Product, norm: NormFolded | undefined): LaunchWork[] 
 
 function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
   const { constants, buffers, params, places } = common(product, part);
-  const BATCH = [1, 2, 4, 8].find((count) => product.rows <= count) ?? MOST_ROWS;
+  const BATCH = [1, 4].find((count) => product.rows <= count) ?? MOST_ROWS;
   const blocks = params.octets / 2;
-  // Some blocks to every group of 32 invocations, and the sums of a batch within 16 KiB.
-  const WG = Math.min(BATCH > 8 ? 128 : 256, blocks <= 4 ? 64 : blocks <= 16 ? 128 : 256);
-  const each = Math.ceil(blocks / (WG / 32));
+  // Half blocks where whole ones would leave a large device idle; sums of a batch within 16 KiB; some blocks to every slice.
+  const ROWS = params.outputs < 8192 ? 8 : 16;
+  const slices = Math.min((BATCH > 8 ? 64 : 128) / ROWS, 2 ** Math.ceil(Math.log2(Math.max(1, blocks / 2))));
+  const WG = Math.max(32, 2 * ROWS * slices);
+  const each = Math.ceil(blocks / (WG / (2 * ROWS)));
   return {
     kernel: linearRowKernel,
     constants: {
       ...constants,
       WG,
+      ROWS,
       BATCH,
-      DEPTH: each <= 2 ? each : each % 6 === 0 && BATCH <= 4 ? 6 : 4,
+      DEPTH: BATCH === 1 && each > 1 ? 2 : 1,
       NORM: norm !== undefined,
       CONV: false,
       WIDE: norm ? isWide(norm.x.t, params.inputs) && isWide(norm.weight, params.inputs) : constants.WIDE,
@@ -100,7 +103,7 @@ function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
       eps: norm?.eps ?? 0,
       ...(norm && { x: norm.x.place }),
     },
-    grid: [Math.ceil(params.outputs / 16), Math.ceil(product.rows / BATCH)],
+    grid: [Math.ceil(params.outputs / ROWS), Math.ceil(product.rows / BATCH)],
   };
 }
 

@@ -93,8 +93,8 @@ export const commitKernel: Kernel = {
 
 /** Invocations of a workgroup, and most segments of a row. */
 const WG = 256;
-/** Ids of a segment, but for vocabularies that would have too many segments. */
-const SEGMENT = 1024;
+/** Ids of a segment to an invocation, but for vocabularies that would have too many segments. */
+const EACH = 4;
 
 /** log softmax(logits)[id] for each position: (b, l, V), (b, l) → (b, l) */
 export function logProbs(gpu: Gpu, logits: GpuTensor, ids: GpuTensor): GpuTensor {
@@ -180,11 +180,11 @@ export function sample(
   expectNumber('vocab', vocab, { min: 1, max: V, integer: true });
   expectSlots(gpu, b, slots, options);
 
-  const segment = Math.max(SEGMENT, Math.ceil(vocab / WG));
-  const segments = Math.ceil(vocab / segment);
+  const each = Math.max(EACH, Math.ceil(vocab / WG / WG));
+  const segments = Math.ceil(vocab / (each * WG));
   const out = gpu.make([b, 1], 'i32');
   const scratch = gpu.make([b, 5 * segments + vocab]);
-  const constants = { WG, SLOTS: 1 };
+  const constants = { WG, SLOTS: 1, EACH: each };
   const buffers = {
     logits: logits.data,
     settings: params.data,
@@ -199,7 +199,6 @@ export function sample(
     seen: placeOf(seen),
     vocabulary: vocab,
     segments,
-    segment,
     row_numbers: 5 * segments + vocab,
     active_offset: active.offset,
     rows_offset: slotOf?.offset ?? 0,

@@ -1,4 +1,5 @@
 import {
+  ArgumentError,
   blockLayout,
   type BlockMatrix,
   bytesPerElement,
@@ -91,6 +92,7 @@ export function weightOperands({ STORED }: Constants): Operands {
 /** Brings a matrix (m, k) to the device. @throws ShapeError, CheckpointError, UnsupportedError, DeviceError */
 export function weight(gpu: Gpu, matrix: Stored | BlockMatrix, format: WeightFormat = 'stored'): GpuWeight {
   sizeOfMatrix(matrix);
+  expectFormat(format);
   expectBytes(matrix);
   const kept = asKept(inFormat(matrix, format));
   const filling = new Filling(gpu, kept);
@@ -104,6 +106,7 @@ export function weight(gpu: Gpu, matrix: Stored | BlockMatrix, format: WeightFor
  */
 export async function weightFrom(gpu: Gpu, matrix: Streamed, format: WeightFormat = 'stored'): Promise<GpuWeight> {
   sizeOfMatrix(matrix);
+  expectFormat(format);
   if (matrix.dtype === 'f64' || (format !== 'stored' && matrix.dtype !== format)) {
     return weight(gpu, await collect(matrix), format);
   }
@@ -126,6 +129,12 @@ function sizeOfMatrix({ shape, dtype }: Pick<Streamed, 'shape' | 'dtype'>): { m:
     throw new ShapeError('weight', { given: `${dtype} values`, expected: 'floats' });
   }
   return { m, k };
+}
+
+function expectFormat(format: WeightFormat): void {
+  if (format !== 'stored' && !isBlockFormat(format)) {
+    throw new ArgumentError('weight format', { given: `"${String(format)}"`, expected: '"stored", "q8" or "q4"' });
+  }
 }
 
 function asKept(matrix: Stored | BlockMatrix): Stored | BlockMatrix {
@@ -179,7 +188,7 @@ class Filling {
   write(bytes: Uint8Array): void {
     const own = Math.max(0, Math.min(bytes.byteLength, this.#numberBytes - this.#come));
     if (own > 0) this.#filler.write(bytes.subarray(0, own));
-    this.#scales?.set(bytes.subarray(own), this.#come + own - this.#numberBytes);
+    if (own < bytes.byteLength) this.#scales?.set(bytes.subarray(own), this.#come + own - this.#numberBytes);
     this.#come += bytes.byteLength;
   }
 

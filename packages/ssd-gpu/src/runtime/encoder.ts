@@ -18,7 +18,7 @@ interface Dispatch {
   readonly pipeline: Pipeline;
   readonly slabs: readonly Slab[];
   readonly blocks: readonly Block[];
-  readonly offset: readonly [number] | readonly [];
+  readonly offset: number;
   readonly grid: readonly [number, number, number];
   group: GPUBindGroup | undefined;
 }
@@ -138,7 +138,7 @@ function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number)
     pipeline,
     slabs,
     blocks: used,
-    offset: pipeline.layout.uniform ? [at] : [],
+    offset: pipeline.layout.uniform ? at : 0,
     grid: [x, y, z],
     group: undefined,
   };
@@ -208,9 +208,10 @@ export class Encoder {
         pass ??= encoder.beginComputePass();
         const { pipeline, offset, grid } = command;
         if (pipeline !== current) pass.setPipeline((current = pipeline).compiled!);
-        command.group ??= bindGroup(this.#device, pipeline, command.slabs, uniforms, this.#ownerOf(uniforms));
-        pass.setBindGroup(0, command.group, offset);
-        pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+        command.group ??= bindGroup(this.#device, pipeline, command.slabs, uniforms, this.#ownerOf(uniforms), offset);
+        pass.setBindGroup(0, command.group);
+        if (grid[1] === 1 && grid[2] === 1) pass.dispatchWorkgroups(grid[0]);
+        else pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
         continue;
       }
       pass?.end();

@@ -41,7 +41,7 @@ export interface Layout {
  * and the constants and aliases they are written with.
  */
 export function layoutOf(code: string, reflect: Reflect): Layout {
-  const declarations = code.match(/^(struct \w+ \{[^}]*\}|@group[^;]*;|alias [^;]*;)/gm) ?? [];
+  const declarations = code.match(/^(struct \w+ \{[^}]*\}|@group[^;]*;|alias (?!\w+ = subgroup_matrix)[^;]*;)/gm) ?? [];
   const { uniforms, storages } = reflect(declarations.join('\n'));
   const slots = Object.entries(storages).map(([name, { binding }]) => ({
     name,

@@ -98,7 +98,7 @@ export class Pipelines {
       entries.push({
         binding: layout.uniform.binding,
         visibility: 4,
-        buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: layout.uniform.bytes },
+        buffer: { type: 'uniform', minBindingSize: layout.uniform.bytes },
       });
     }
     const { groupLayout, pipelineLayout } = this.#health.watch(`the bindings of ${label}`, 'validation', () => {
@@ -149,15 +149,16 @@ async function compileError(label: string, module: GPUShaderModule, cause: unkno
 /** How many bind groups a pipeline keeps before it starts afresh: a bound on memory, far above what repeated work needs. */
 const MOST_GROUPS = 4096;
 
-/** The bind group of a pipeline for these buffers, made once. */
+/** The bind group of a pipeline for these buffers, made once. The uniforms' place is part of it: a dynamic offset costs a microsecond at every dispatch. */
 export function bindGroup(
   device: GPUDevice,
   pipeline: Pipeline,
   slabs: readonly Slab[],
   uniforms: GPUBuffer,
   owner: number,
+  offset: number,
 ): GPUBindGroup {
-  let key = `${owner}`;
+  let key = `${owner},${offset}`;
   for (const slab of slabs) key += `,${slab.id}`;
   const known = pipeline.groups.get(key);
   if (known) return known;
@@ -166,7 +167,7 @@ export function bindGroup(
     binding,
     resource: { buffer: slabs[i]!.buffer },
   }));
-  if (uniform) entries.push({ binding: uniform.binding, resource: { buffer: uniforms, size: uniform.bytes } });
+  if (uniform) entries.push({ binding: uniform.binding, resource: { buffer: uniforms, offset, size: uniform.bytes } });
   if (pipeline.groups.size >= MOST_GROUPS) pipeline.groups.clear();
   const made = device.createBindGroup({ label: pipeline.label, layout: pipeline.groupLayout, entries });
   pipeline.groups.set(key, made);

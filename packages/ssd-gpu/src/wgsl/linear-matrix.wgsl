@@ -28,11 +28,11 @@ fn main(
   var right: array<Right, SIDE>;
   for (var i = 0u; i < SIDE; i++) {
     let own = min(first_row + i, last_row) * blocks;
-    left[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 256u * own, false, 16u);
+    left[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 256u * own, 16u);
     if (PARTS == 2u) {
-      rest[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 8u * params.rest + 256u * own, false, 16u);
+      rest[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 8u * params.rest + 256u * own, 16u);
     }
-    right[i] = subgroupMatrixLoad<Right>(&buffer_weights, 256u * min(first_column + i, last_column) * blocks, true, 16u);
+    right[i] = subgroupMatrixLoad<Right, col_major>(&buffer_weights, 256u * min(first_column + i, last_column) * blocks, 16u);
   }
   for (var b = 1u; b <= blocks; b++) {
     let next = min(b, blocks - 1u);
@@ -41,12 +41,12 @@ fn main(
     var next_right: array<Right, SIDE>;
     for (var i = 0u; i < SIDE; i++) {
       let own = min(first_row + i, last_row) * blocks + next;
-      next_left[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 256u * own, false, 16u);
+      next_left[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 256u * own, 16u);
       if (PARTS == 2u) {
-        next_rest[i] = subgroupMatrixLoad<Left>(&buffer_narrow, 8u * params.rest + 256u * own, false, 16u);
+        next_rest[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 8u * params.rest + 256u * own, 16u);
       }
       next_right[i] =
-        subgroupMatrixLoad<Right>(&buffer_weights, 256u * (min(first_column + i, last_column) * blocks + next), true, 16u);
+        subgroupMatrixLoad<Right, col_major>(&buffer_weights, 256u * (min(first_column + i, last_column) * blocks + next), 16u);
     }
     for (var i = 0u; i < SIDE; i++) {
       for (var j = 0u; j < SIDE; j++) {
@@ -66,7 +66,7 @@ fn main(
   // Fragment by fragment through shared memory: 8 numbers of half a row to a lane.
   for (var i = 0u; i < SIDE; i++) {
     for (var j = 0u; j < SIDE; j++) {
-      subgroupMatrixStore(&results, 256u * subgroup, sums[i][j], false, 16u);
+      subgroupMatrixStore<row_major>(&results, 256u * subgroup, sums[i][j], 16u);
       workgroupBarrier();
       let row = 16u * (first_row + i) + lane / 2u;
       let column = 16u * (first_column + j) + 8u * (lane % 2u);

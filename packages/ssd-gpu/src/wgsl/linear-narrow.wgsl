@@ -15,36 +15,33 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-/// Eight numbers of the row, without the norm's scale.
-fn eight(start: u32, gate_start: u32, k: u32) -> array<vec4f, 2> {
-  var v: array<vec4f, 2>;
-  for (var i = 0u; i < 2u; i++) {
-    let at = k + 4u * i;
-    v[i] = inside(load4_x(start + at), at);
-    if (has_gate && !GATE_LAST) {
-      v[i] = gated(v[i], inside(load4_gate(gate_start + at), at));
-    }
-  }
-  return v;
-}
-
 fn gated(v: vec4f, gate: vec4f) -> vec4f {
   return v * vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
 }
 
-/// The same with the norm's weight, and gated if that comes last.
-fn weighted(v_: array<vec4f, 2>, gate_start: u32, k: u32) -> array<vec4f, 2> {
-  var v = v_;
-  if (NORM) {
-    for (var i = 0u; i < 2u; i++) {
-      let at = k + 4u * i;
-      v[i] *= inside(load4_norm(params.norm_offset + at), at);
-      if (has_gate && GATE_LAST) {
-        v[i] = gated(v[i], inside(load4_gate(gate_start + at), at));
-      }
-    }
+/// Four numbers of the row, without the norm's scale and weight.
+fn four(start: u32, gate_start: u32, k: u32) -> vec4f {
+  let v = inside(load4_x(start + k), k);
+  if (has_gate && !GATE_LAST) {
+    return gated(v, inside(load4_gate(gate_start + k), k));
   }
   return v;
+}
+
+/// The same with the norm's weight, and gated if that comes last.
+fn weighted(v: vec4f, gate_start: u32, k: u32) -> vec4f {
+  if (!NORM) {
+    return v;
+  }
+  let w = v * inside(load4_norm(params.norm_offset + k), k);
+  if (has_gate && GATE_LAST) {
+    return gated(w, inside(load4_gate(gate_start + k), k));
+  }
+  return w;
+}
+
+fn halves(a: vec4f, b: vec4f) -> vec4u {
+  return vec4u(pack2x16float(a.xy), pack2x16float(a.zw), pack2x16float(b.xy), pack2x16float(b.zw));
 }
 
 fn largest(v: vec4f) -> f32 {
@@ -64,30 +61,32 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   var squares = 0.0;
   var most = 0.0;
   for (var o = self_.lane; o < params.octets; o += WG) {
-    let v = eight(start, gate_start, 8u * o);
-    squares += dot(v[0], v[0]) + dot(v[1], v[1]);
-    let w = weighted(v, gate_start, 8u * o);
-    most = max(most, max(largest(w[0]), largest(w[1])));
+    let k = 8u * o;
+    let u = four(start, gate_start, k);
+    let v = four(start, gate_start, k + 4u);
+    squares += dot(u, u) + dot(v, v);
+    most = max(most, max(largest(weighted(u, gate_start, k)), largest(weighted(v, gate_start, k + 4u))));
   }
-  most = max_all(most, self_.lane);
+  let both = sum_max_all(vec2f(squares, most), self_.lane);
   var scale = 1.0;
   if (NORM) {
-    scale = inverseSqrt(sum_all(squares, self_.lane) / f32(params.inputs) + params.eps);
+    scale = inverseSqrt(both.x / f32(params.inputs) + params.eps);
   }
   // 2^(13 − e) for a largest number of 2^e … 2^(e + 1), within what f32 holds.
-  let e = i32(bitcast<u32>(most * scale) >> 23u) - 127;
+  let e = i32(bitcast<u32>(both.y * scale) >> 23u) - 127;
   let up = clamp(13 - e, -126, 126);
   let scaled = scale * bitcast<f32>(u32(up + 127) << 23u);
   for (var o = self_.lane; o < params.octets; o += WG) {
-    let w = weighted(eight(start, gate_start, 8u * o), gate_start, 8u * o);
+    let k = 8u * o;
+    let u = scaled * weighted(four(start, gate_start, k), gate_start, k);
+    let v = scaled * weighted(four(start, gate_start, k + 4u), gate_start, k + 4u);
     let at = octet_place(row, o);
-    let a = vec4h(w[0] * scaled);
-    let b = vec4h(w[1] * scaled);
-    store_narrow(at, vec4u(bitcast<vec2u>(a), bitcast<vec2u>(b)));
+    let rounded = halves(u, v);
+    store_narrow(at, rounded);
     if (PARTS == 2u) {
-      let c = vec4h(w[0] * scaled - vec4f(a));
-      let d = vec4h(w[1] * scaled - vec4f(b));
-      store_narrow(params.rest + at, vec4u(bitcast<vec2u>(c), bitcast<vec2u>(d)));
+      let a = vec4f(unpack2x16float(rounded.x), unpack2x16float(rounded.y));
+      let b = vec4f(unpack2x16float(rounded.z), unpack2x16float(rounded.w));
+      store_narrow(params.rest + at, halves(u - a, v - b));
     }
   }
   if (self_.lane == 0u) {

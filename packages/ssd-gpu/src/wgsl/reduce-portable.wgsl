@@ -54,3 +54,26 @@ fn max_all(v: f32, lane: u32) -> f32 {
   workgroupBarrier();
   return most;
 }
+
+/// Both at once: the larger of each, or the sum of the first and the larger of the second.
+fn max_max_all(v: vec2f, lane: u32) -> vec2f {
+  stash4(0u, vec4f(v, v), lane);
+  workgroupBarrier();
+  var most = fours[0].xy;
+  for (var i = 1u; i < WG; i++) {
+    most = max(most, fours[i].xy);
+  }
+  workgroupBarrier();
+  return most;
+}
+
+fn sum_max_all(v: vec2f, lane: u32) -> vec2f {
+  stash4(0u, vec4f(v, v), lane);
+  workgroupBarrier();
+  var both = fours[0].xy;
+  for (var i = 1u; i < WG; i++) {
+    both = vec2f(both.x + fours[i].x, max(both.y, fours[i].y));
+  }
+  workgroupBarrier();
+  return both;
+}

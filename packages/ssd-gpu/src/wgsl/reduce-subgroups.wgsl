@@ -73,3 +73,32 @@ fn max_all(v: f32, lane: u32) -> f32 {
   workgroupBarrier();
   return most;
 }
+
+/// Both at once: the larger of each, or the sum of the first and the larger of the second.
+fn max_max_all(v: vec2f, lane: u32) -> vec2f {
+  let part = subgroupMax(v);
+  if (own_lane == 0u) {
+    fours[own_subgroup] = vec4f(part, part);
+  }
+  workgroupBarrier();
+  var most = fours[0].xy;
+  for (var i = 1u; i < subgroup_count; i++) {
+    most = max(most, fours[i].xy);
+  }
+  workgroupBarrier();
+  return most;
+}
+
+fn sum_max_all(v: vec2f, lane: u32) -> vec2f {
+  let part = vec2f(subgroupAdd(v.x), subgroupMax(v.y));
+  if (own_lane == 0u) {
+    fours[own_subgroup] = vec4f(part, part);
+  }
+  workgroupBarrier();
+  var both = fours[0].xy;
+  for (var i = 1u; i < subgroup_count; i++) {
+    both = vec2f(both.x + fours[i].x, max(both.y, fours[i].y));
+  }
+  workgroupBarrier();
+  return both;
+}

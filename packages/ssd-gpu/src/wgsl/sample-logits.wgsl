@@ -8,9 +8,8 @@ fn logit(start: u32, id: u32) -> f32 {
   return select(max(value, LOWEST), LOWEST, is_nan_(value));
 }
 
-/// The same after the repetition penalty.
-fn penalised(start: u32, seen_start: u32, id: u32, penalty: f32) -> f32 {
-  let value = logit(start, id);
+/// A logit after the repetition penalty.
+fn penalised(value: f32, seen_start: u32, id: u32, penalty: f32) -> f32 {
   if (penalty == 1.0 || load_seen(seen_start + id) == 0u) {
     return value;
   }

@@ -4,7 +4,6 @@ struct Params {
   seen: vec4u,
   vocabulary: u32,
   segments: u32,
-  segment: u32,
   row_numbers: u32,
   active_offset: u32,
   rows_offset: u32,

@@ -9,7 +9,6 @@ struct Params {
   stops: vec4u,
   vocabulary: u32,
   segments: u32,
-  segment: u32,
   row_numbers: u32,
   ends: u32,
   active_offset: u32,
@@ -35,8 +34,11 @@ fn slot_of(row: u32) -> u32 {
   return select(row, u32(load_rows(params.rows_offset + row)), has_rows);
 }
 
-/// Sum of v over the lanes before this one.
-fn sum_before(v: f32, lane: u32) -> f32 {
+/// Weights read together, so that a pass over them waits a few times and not at each.
+const RUN = 8u;
+
+/// Sum of v over the lanes before this one, and over all.
+fn sum_before(v: f32, lane: u32) -> vec2f {
   workgroupBarrier();
   shares[lane] = v;
   workgroupBarrier();
@@ -48,11 +50,32 @@ fn sum_before(v: f32, lane: u32) -> f32 {
     groups_[lane / 16u] = before + v;
   }
   workgroupBarrier();
-  var all_before = 0.0;
-  for (var i = 0u; i < lane / 16u; i++) {
-    all_before += groups_[i];
+  var sums = vec2f(0.0);
+  for (var i = 0u; i < WG / 16u; i++) {
+    sums += vec2f(select(0.0, groups_[i], i < lane / 16u), groups_[i]);
   }
-  return all_before + before;
+  return sums + vec2f(before, 0.0);
+}
+
+/// Weights of the ids first, first + step, … below end; 0 from there on.
+fn run_of(own: u32, first: u32, step: u32, end: u32) -> array<f32, RUN> {
+  var w: array<f32, RUN>;
+  for (var i = 0u; i < RUN; i++) {
+    w[i] = load_scratch(own + min(first + i * step, params.vocabulary - 1u));
+  }
+  for (var i = 0u; i < RUN; i++) {
+    w[i] = select(0.0, w[i], first + i * step < end);
+  }
+  return w;
+}
+
+/// The sum of those of them that are ≥ least.
+fn sum_of(w: array<f32, RUN>, least: f32) -> f32 {
+  var sum = 0.0;
+  for (var i = 0u; i < RUN; i++) {
+    sum += select(0.0, w[i], w[i] >= least);
+  }
+  return sum;
 }
 
 /// The largest threshold that leaves so many of the row's weights (count), or weights of such a sum; 0 if all are too few. Its bits, ten at a time from the
@@ -66,13 +89,18 @@ fn threshold_for(own: u32, wanted: f32, lane: u32, count: bool) -> f32 {
       atomicStore(&high[i], 0u);
     }
     workgroupBarrier();
-    for (var id = lane; id < params.vocabulary; id += WG) {
-      let w = bitcast<u32>(load_scratch(own + id));
-      if (w != 0u && ((w >> shift) >> 10u) == ((bits >> shift) >> 10u)) {
-        let bucket = (w >> shift) & (BUCKETS - 1u);
-        let fraction = select((w & 0x7fffffu) | 0x800000u, 1u, count);
-        atomicAdd(&low[bucket], fraction & 0xfffu);
-        atomicAdd(&high[bucket], fraction >> 12u);
+    for (var id = lane; id < params.vocabulary; id += RUN * WG) {
+      let run = run_of(own, id, WG, params.vocabulary);
+      for (var i = 0u; i < RUN; i++) {
+        let w = bitcast<u32>(run[i]);
+        if (w != 0u && ((w >> shift) >> 10u) == ((bits >> shift) >> 10u)) {
+          let bucket = (w >> shift) & (BUCKETS - 1u);
+          let fraction = select((w & 0x7fffffu) | 0x800000u, 1u, count);
+          atomicAdd(&low[bucket], fraction & 0xfffu);
+          if (!count) {
+            atomicAdd(&high[bucket], fraction >> 12u);
+          }
+        }
       }
     }
     workgroupBarrier();
@@ -90,7 +118,7 @@ fn threshold_for(own: u32, wanted: f32, lane: u32, count: bool) -> f32 {
       chosen = 0u;
       missing = 0.0;
     }
-    var sum = sum_before(held.x + held.y + held.z + held.w, lane);
+    var sum = sum_before(held.x + held.y + held.z + held.w, lane).x;
     for (var i = 0u; i < 4u; i++) {
       if (sum < left && sum + held[i] >= left) {
         chosen = BUCKETS - 1u - (4u * lane + i);
@@ -111,24 +139,23 @@ fn threshold_for(own: u32, wanted: f32, lane: u32, count: bool) -> f32 {
 /// The sum of the row's weights ≥ least.
 fn sum_above(own: u32, least: f32, lane: u32) -> f32 {
   var sum = 0.0;
-  for (var id = lane; id < params.vocabulary; id += WG) {
-    let w = load_scratch(own + id);
-    sum += select(0.0, w, w >= least);
+  for (var id = lane; id < params.vocabulary; id += RUN * WG) {
+    sum += sum_of(run_of(own, id, WG, params.vocabulary), least);
   }
   return sum_all(sum, lane);
 }
 
-/// The first id at which the cumulative share of the weights ≥ threshold exceeds u: first the chunk of ids, lane by lane, then the id. share is the lane's chunk's.
+/// The first id at which the cumulative share of the weights ≥ threshold exceeds u: first the chunk of ids, a lane to each, then the id.
 fn inverse_cdf(own: u32, threshold: f32, u: f32, share: f32, chunk: u32, lane: u32) -> f32 {
   let before = sum_before(share, lane);
-  let wanted = u * sum_all(share, lane);
+  let wanted = u * before.y;
   if (lane == 0u) {
     chosen = WG;
   }
-  let passed = -max_all(select(-f32(WG), -f32(lane), before + share > wanted), lane);
+  let passed = -max_all(select(-f32(WG), -f32(lane), before.x + share > wanted), lane);
   if (u32(passed) == lane) {
     chosen = lane;
-    missing = wanted - before;
+    missing = wanted - before.x;
   }
   let at = workgroupUniformLoad(&chosen);
   let left = workgroupUniformLoad(&missing);
@@ -138,28 +165,28 @@ fn inverse_cdf(own: u32, threshold: f32, u: f32, share: f32, chunk: u32, lane: u
   let end = min((at + 1u) * chunk, params.vocabulary);
   let each = (chunk + WG - 1u) / WG;
   let first = at * chunk + lane * each;
+  let own_end = min(first + each, end);
   var own_share = 0.0;
-  for (var id = first; id < min(first + each, end); id++) {
-    let w = load_scratch(own + id);
-    own_share += select(0.0, w, w >= threshold);
+  for (var id = first; id < own_end; id += RUN) {
+    own_share += sum_of(run_of(own, id, 1u, own_end), threshold);
   }
-  var sum = sum_before(own_share, lane);
-  var found = f32(params.vocabulary);
-  var last = -1.0;
-  for (var id = first; id < min(first + each, end); id++) {
-    let w = load_scratch(own + id);
-    if (w >= threshold) {
-      sum += w;
-      last = f32(id);
-      if (sum > left) {
-        found = min(found, f32(id));
+  var sum = sum_before(own_share, lane).x;
+  // The first id that exceeds, and the last that counts: rounding may leave none of the former.
+  var found = vec2f(-f32(params.vocabulary), -1.0);
+  for (var id = first; id < own_end; id += RUN) {
+    let w = run_of(own, id, 1u, own_end);
+    for (var i = 0u; i < RUN; i++) {
+      if (w[i] > 0.0 && w[i] >= threshold) {
+        sum += w[i];
+        found.y = f32(id + i);
+        if (sum > left) {
+          found.x = max(found.x, -f32(id + i));
+        }
       }
     }
   }
-  // Rounding may leave none: then the chunk's last.
-  found = -max_all(-found, lane);
-  last = max_all(last, lane);
-  return select(found, last, found >= f32(params.vocabulary) && last >= 0.0);
+  found = max_max_all(found, lane);
+  return select(-found.x, found.y, -found.x >= f32(params.vocabulary) && found.y >= 0.0);
 }
 
 @compute @workgroup_size(WG)
@@ -179,19 +206,23 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let temperature = load_settings(setting);
   let top_k = load_settings(setting + 1u);
   let top_p = load_settings(setting + 2u);
+  let min_p = load_settings(setting + 3u);
   let words = place(params.counter, slot, 0u, 0u);
+  let seed = vec2u(load_counter(words), load_counter(words + 1u));
+  let sequence = load_counter(words + 2u);
+  let position = load_counter(words + 3u);
+  // Min-p's sums are there already; other filters take sums of their own.
+  var share = 0.0;
+  if (lane < params.segments) {
+    share = load_scratch(shares_of(row) + lane);
+  }
   let top = top_of(row, lane);
   let own = weights_of(row);
 
   var token = top.first;
   if (temperature > 0.0) {
-    var threshold = load_settings(setting + 3u);
-    // Min-p's sums are there already; other filters take sums of their own.
-    var chunk = params.segment;
-    var share = 0.0;
-    if (lane < params.segments) {
-      share = load_scratch(shares_of(row) + lane);
-    }
+    var threshold = min_p;
+    var chunk = EACH * WG;
     if (top_k > 0.0 || top_p < 1.0) {
       var least = 0.0;
       if (top_k > 0.0) {
@@ -204,21 +235,17 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
       }
       chunk = (params.vocabulary + WG - 1u) / WG;
       share = 0.0;
-      for (var id = lane * chunk; id < min((lane + 1u) * chunk, params.vocabulary); id++) {
-        let w = load_scratch(own + id);
-        share += select(0.0, w, w >= threshold);
+      let end = min((lane + 1u) * chunk, params.vocabulary);
+      for (var id = lane * chunk; id < end; id += RUN) {
+        share += sum_of(run_of(own, id, 1u, end), threshold);
       }
     }
-    let u = uniform_number(
-      vec2u(load_counter(words), load_counter(words + 1u)),
-      load_counter(words + 2u),
-      load_counter(words + 3u),
-    );
+    let u = uniform_number(seed, sequence, position);
     let id = inverse_cdf(own, threshold, u, share, chunk, lane);
     token = select(id, top.first, top.value <= LOWEST || top.value >= HIGHEST || id >= f32(params.vocabulary));
   }
   if (lane == 0u) {
-    store_counter(words + 3u, load_counter(words + 3u) + 1u);
+    store_counter(words + 3u, position + 1u);
     let id = u32(min(token, f32(params.vocabulary - 1u)));
     let known = logit(place(params.logits, row, 0u, 0u), id) - top.raw - log_(top.sum);
     take(row, slot, id, select(bitcast<u32>(known), params.nan, top.raw <= LOWEST || top.raw > HIGHEST));

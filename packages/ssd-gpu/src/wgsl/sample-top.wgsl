@@ -9,22 +9,14 @@ struct Top {
   first: f32,
 }
 
+/// There are at most as many segments as invocations.
 fn top_of(row: u32, lane: u32) -> Top {
-  let peaks = peaks_of(row);
-  var top = Top(LOWEST, 0.0, LOWEST, f32(params.vocabulary));
-  for (var s = lane; s < params.segments; s += WG) {
-    top.raw = max(top.raw, load_scratch(peaks + 4u * s));
-    top.value = max(top.value, load_scratch(peaks + 4u * s + 2u));
+  var own = vec4f(LOWEST, 0.0, LOWEST, 0.0);
+  if (lane < params.segments) {
+    own = load4_scratch(peaks_of(row) + 4u * lane);
   }
-  top.raw = max_all(top.raw, lane);
-  top.value = max_all(top.value, lane);
-  for (var s = lane; s < params.segments; s += WG) {
-    top.sum += load_scratch(peaks + 4u * s + 1u) * exp_(load_scratch(peaks + 4u * s) - top.raw);
-    if (load_scratch(peaks + 4u * s + 2u) == top.value) {
-      top.first = min(top.first, load_scratch(peaks + 4u * s + 3u));
-    }
-  }
-  top.sum = sum_all(top.sum, lane);
-  top.first = -max_all(-top.first, lane);
-  return top;
+  let most = max_max_all(own.xz, lane);
+  let first = select(-f32(params.vocabulary), -own.w, lane < params.segments && own.z == most.y);
+  let rest = sum_max_all(vec2f(own.y * exp_(own.x - most.x), first), lane);
+  return Top(most.x, rest.x, most.y, -rest.y);
 }

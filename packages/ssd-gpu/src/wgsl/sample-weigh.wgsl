@@ -14,14 +14,21 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
   let penalty = load_settings(setting + 4u);
   let start = place(params.logits, group.y, 0u, 0u);
   let seen_start = place(params.seen, slot, 0u, 0u);
-  let first = group.x * params.segment;
-  let end = min(first + params.segment, params.vocabulary);
+  let first = group.x * EACH * WG + lane;
+  var value: array<f32, EACH>;
+  for (var i = 0u; i < EACH; i++) {
+    let id = min(first + i * WG, params.vocabulary - 1u);
+    value[i] = penalised(logit(start, id), seen_start, id, penalty);
+  }
   let top = top_of(group.y, lane);
   var sum = 0.0;
-  for (var id = first + lane; id < end; id += WG) {
-    let w = exp_((penalised(start, seen_start, id, penalty) - top.value) / temperature);
-    store_scratch(weights_of(group.y) + id, w);
-    sum += select(0.0, w, w >= least);
+  for (var i = 0u; i < EACH; i++) {
+    let id = first + i * WG;
+    if (id < params.vocabulary) {
+      let w = exp_((value[i] - top.value) / temperature);
+      store_scratch(weights_of(group.y) + id, w);
+      sum += select(0.0, w, w >= least);
+    }
   }
   sum = sum_all(sum, lane);
   if (lane == 0u) {

@@ -5,5 +5,5 @@ export const traits = {
   // f32 throughout: a sum of k products loses about √k · 6e-8.
   tolerance: 1e-5,
   refuses: ['attention'],
-  blockFormats: ['q8'],
+  blockFormats: ['q8', 'q4'],
 } as const satisfies Partial<BackendSuiteOptions>;
