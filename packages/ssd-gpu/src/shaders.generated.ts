@@ -375,94 +375,158 @@ fn inside(v: vec4f, k: u32) -> vec4f {
 }
 `;
 
-export const linearMatrix = `// Y = X Wᵀ on subgroup matrices: f16 factors, f32 sums. Both lie in blocks of 16 × 16, so that a fragment is one run of 512 bytes, taken straight from memory; the next
-// step's fragments are on their way while this step's are multiplied. A workgroup of 2 × 2 subgroups computes a tile of
-// 32 SIDE × 32 SIDE results, each subgroup SIDE × SIDE fragments. With PARTS = 2, X comes in two matrices whose sum it is.
+export const linearMatrix = `// Y = X Wᵀ on subgroup matrices: f16 factors, f32 sums. Both factors lie in blocks of 16 × 16, so that what a workgroup takes of them is runs of memory. A tile
+// of 64 DOWN × 128 results to a workgroup of 4 DOWN subgroups, a patch of 64 × 32 to each. 32 columns of both factors stand in shared
+// memory at a time, the next ones are on their way into registers. (Matrices are named one by one: an index would take them out of the registers.)
 
-const SIDE16 = 16u * SIDE;
+const WG = 128u * DOWN;
+/// A row in shared memory: 32 numbers, and eight more so that neighbours lie in different banks.
+const STRIDE = 40u;
+const LEFT_OCTETS = 256u * DOWN / WG;
+const RIGHT_OCTETS = 512u / WG;
+
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
-alias Sums = subgroup_matrix_result<f32, 16, 16>;
+alias Sum = subgroup_matrix_result<f32, 16, 16>;
 
-var<workgroup> results: array<f32, 1024>;
+var<workgroup> left_tile: array<vec4<f16>, 64u * DOWN * STRIDE / 4u>;
+var<workgroup> right_tile: array<vec4<f16>, 128u * STRIDE / 4u>;
+var<workgroup> results: array<f32, 1024u * DOWN>;
 
-@compute @workgroup_size(128)
+/// A subgroup's sums: rows 16 apart by letter, columns 16 apart by number.
+struct Patch {
+  a0: Sum,
+  a1: Sum,
+  b0: Sum,
+  b1: Sum,
+  c0: Sum,
+  c1: Sum,
+  d0: Sum,
+  d1: Sum,
+}
+
+/// Place of the i-th octet of a tile in a factor: 16 rows, two blocks of each, 32 octets to a block.
+fn octet_at(first_block: u32, last: u32, blocks: u32, b: u32, i: u32) -> u32 {
+  return (min(first_block + i / 64u, last) * blocks + min(b + i / 32u % 2u, blocks - 1u)) * 32u + i % 32u;
+}
+
+/// Where it goes in shared memory, in fours.
+fn four_at(i: u32) -> u32 {
+  return ((i / 64u * 16u + i % 32u / 2u) * STRIDE + i / 32u % 2u * 16u + i % 2u * 8u) / 4u;
+}
+
+fn left_at(row: u32, k: u32) -> Left {
+  return subgroupMatrixLoad<Left, row_major>(&left_tile, (row * STRIDE + k) / 4u, STRIDE / 4u);
+}
+
+fn right_at(column: u32, k: u32) -> Right {
+  return subgroupMatrixLoad<Right, col_major>(&right_tile, (column * STRIDE + k) / 4u, STRIDE / 4u);
+}
+
+/// Sixteen of the sums' terms.
+fn multiply(row: u32, column: u32, k: u32, patch_: ptr<function, Patch>) {
+  let r0 = right_at(column, k);
+  let r1 = right_at(column + 16u, k);
+  let a = left_at(row, k);
+  let b = left_at(row + 16u, k);
+  (*patch_).a0 = subgroupMatrixMultiplyAccumulate(a, r0, (*patch_).a0);
+  (*patch_).a1 = subgroupMatrixMultiplyAccumulate(a, r1, (*patch_).a1);
+  (*patch_).b0 = subgroupMatrixMultiplyAccumulate(b, r0, (*patch_).b0);
+  (*patch_).b1 = subgroupMatrixMultiplyAccumulate(b, r1, (*patch_).b1);
+  let c = left_at(row + 32u, k);
+  let d = left_at(row + 48u, k);
+  (*patch_).c0 = subgroupMatrixMultiplyAccumulate(c, r0, (*patch_).c0);
+  (*patch_).c1 = subgroupMatrixMultiplyAccumulate(c, r1, (*patch_).c1);
+  (*patch_).d0 = subgroupMatrixMultiplyAccumulate(d, r0, (*patch_).d0);
+  (*patch_).d1 = subgroupMatrixMultiplyAccumulate(d, r1, (*patch_).d1);
+}
+
+/// Sixteen by sixteen results from shared memory, eight numbers of half a row to an invocation.
+fn deliver(subgroup_start: u32, row_: u32, column_: u32, own: u32) {
+  let row = row_ + own / 2u;
+  let column = column_ + 8u * (own % 2u);
+  if (row >= params.rows) {
+    return;
+  }
+  let scale = load_row_scales(row);
+  for (var four = 0u; four < 8u; four += 4u) {
+    let at = subgroup_start + 8u * own + four;
+    finish4(row, column + four, scale * vec4f(results[at], results[at + 1u], results[at + 2u], results[at + 3u]));
+  }
+}
+
+@compute @workgroup_size(WG)
 fn main(
+  @builtin(local_invocation_index) lane: u32,
   @builtin(workgroup_id) group: vec3u,
   @builtin(subgroup_id) subgroup: u32,
-  @builtin(subgroup_invocation_id) lane: u32,
 ) {
   let blocks = params.octets / 2u;
-  let first_row = (2u * group.y + subgroup / 2u) * SIDE;
-  let first_column = (2u * group.x + subgroup % 2u) * SIDE;
-  // Blocks of rows past the last are computed from the last one's numbers and never stored.
+  let first_row = group.y * 64u * DOWN;
+  let first_column = group.x * 128u;
+  // Rows past the last block are computed from its numbers and never stored.
   let last_row = (params.rows - 1u) / 16u;
   let last_column = (params.outputs - 1u) / 16u;
+  let row = 64u * (subgroup / 4u);
+  let column = 32u * (subgroup % 4u);
 
-  var sums: array<array<Sums, SIDE>, SIDE>;
-  var left: array<Left, SIDE>;
-  var rest: array<Left, SIDE>;
-  var right: array<Right, SIDE>;
-  for (var i = 0u; i < SIDE; i++) {
-    let own = min(first_row + i, last_row) * blocks;
-    left[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 256u * own, 16u);
-    if (PARTS == 2u) {
-      rest[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 8u * params.rest + 256u * own, 16u);
-    }
-    right[i] = subgroupMatrixLoad<Right, col_major>(&buffer_weights, 256u * min(first_column + i, last_column) * blocks, 16u);
+  var patch_: Patch;
+  var left: array<vec4u, LEFT_OCTETS>;
+  var right: array<vec4u, RIGHT_OCTETS>;
+  for (var u = 0u; u < LEFT_OCTETS; u++) {
+    left[u] = load_narrow(octet_at(first_row / 16u, last_row, blocks, 0u, u * WG + lane));
   }
-  for (var b = 1u; b <= blocks; b++) {
-    let next = min(b, blocks - 1u);
-    var next_left: array<Left, SIDE>;
-    var next_rest: array<Left, SIDE>;
-    var next_right: array<Right, SIDE>;
-    for (var i = 0u; i < SIDE; i++) {
-      let own = min(first_row + i, last_row) * blocks + next;
-      next_left[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 256u * own, 16u);
-      if (PARTS == 2u) {
-        next_rest[i] = subgroupMatrixLoad<Left, row_major>(&buffer_narrow, 8u * params.rest + 256u * own, 16u);
-      }
-      next_right[i] =
-        subgroupMatrixLoad<Right, col_major>(&buffer_weights, 256u * (min(first_column + i, last_column) * blocks + next), 16u);
+  for (var u = 0u; u < RIGHT_OCTETS; u++) {
+    right[u] = load_weights(octet_at(first_column / 16u, last_column, blocks, 0u, u * WG + lane));
+  }
+  for (var b = 0u; b < blocks; b += 2u) {
+    workgroupBarrier();
+    for (var u = 0u; u < LEFT_OCTETS; u++) {
+      let at = four_at(u * WG + lane);
+      left_tile[at] = bitcast<vec4<f16>>(left[u].xy);
+      left_tile[at + 1u] = bitcast<vec4<f16>>(left[u].zw);
     }
-    for (var i = 0u; i < SIDE; i++) {
-      for (var j = 0u; j < SIDE; j++) {
-        if (PARTS == 2u) {
-          sums[i][j] = subgroupMatrixMultiplyAccumulate(rest[i], right[j], sums[i][j]);
-        }
-        sums[i][j] = subgroupMatrixMultiplyAccumulate(left[i], right[j], sums[i][j]);
-      }
+    for (var u = 0u; u < RIGHT_OCTETS; u++) {
+      let at = four_at(u * WG + lane);
+      right_tile[at] = bitcast<vec4<f16>>(right[u].xy);
+      right_tile[at + 1u] = bitcast<vec4<f16>>(right[u].zw);
     }
-    for (var i = 0u; i < SIDE; i++) {
-      left[i] = next_left[i];
-      rest[i] = next_rest[i];
-      right[i] = next_right[i];
+    workgroupBarrier();
+    for (var u = 0u; u < LEFT_OCTETS; u++) {
+      left[u] = load_narrow(octet_at(first_row / 16u, last_row, blocks, b + 2u, u * WG + lane));
+    }
+    for (var u = 0u; u < RIGHT_OCTETS; u++) {
+      right[u] = load_weights(octet_at(first_column / 16u, last_column, blocks, b + 2u, u * WG + lane));
+    }
+    multiply(row, column, 0u, &patch_);
+    if (b + 1u < blocks) {
+      multiply(row, column, 16u, &patch_);
     }
   }
 
-  // Fragment by fragment through shared memory: 8 numbers of half a row to a lane.
-  for (var i = 0u; i < SIDE; i++) {
-    for (var j = 0u; j < SIDE; j++) {
-      subgroupMatrixStore<row_major>(&results, 256u * subgroup, sums[i][j], 16u);
-      workgroupBarrier();
-      let row = 16u * (first_row + i) + lane / 2u;
-      let column = 16u * (first_column + j) + 8u * (lane % 2u);
-      if (row < params.rows) {
-        let scale = load_row_scales(row);
-        for (var four = 0u; four < 2u; four++) {
-          let at = 256u * subgroup + 8u * lane + 4u * four;
-          finish4(row, column + 4u * four, scale * vec4f(results[at], results[at + 1u], results[at + 2u], results[at + 3u]));
-        }
-      }
-      workgroupBarrier();
+  // Matrix by matrix through shared memory.
+  let start = 256u * subgroup;
+  let own = lane % 32u;
+  for (var i = 0u; i < 8u; i++) {
+    workgroupBarrier();
+    switch (i) {
+      case 0u: { subgroupMatrixStore<row_major>(&results, start, patch_.a0, 16u); }
+      case 1u: { subgroupMatrixStore<row_major>(&results, start, patch_.a1, 16u); }
+      case 2u: { subgroupMatrixStore<row_major>(&results, start, patch_.b0, 16u); }
+      case 3u: { subgroupMatrixStore<row_major>(&results, start, patch_.b1, 16u); }
+      case 4u: { subgroupMatrixStore<row_major>(&results, start, patch_.c0, 16u); }
+      case 5u: { subgroupMatrixStore<row_major>(&results, start, patch_.c1, 16u); }
+      case 6u: { subgroupMatrixStore<row_major>(&results, start, patch_.d0, 16u); }
+      default: { subgroupMatrixStore<row_major>(&results, start, patch_.d1, 16u); }
     }
+    workgroupBarrier();
+    deliver(start, first_row + row + 16u * (i / 2u), first_column + column + 16u * (i % 2u), own);
   }
 }
 `;
 
 export const linearNarrow = `// Rows of x for matrix units: f16, in blocks of 16 × 16 like a weight's. With NORM they are normalised first, gated or not. A power of two for each row brings its
-// largest number near 2¹⁴, so that f16 holds the row whatever its size; its inverse goes along. With PARTS = 2 a second matrix holds
-// what rounding took off: together 22 bits of every number. A workgroup to a row.
+// largest number near 2¹⁴, so that f16 holds the row whatever its size; its inverse goes along. A workgroup to a row.
 
 struct Params {
   x: vec4u,
@@ -470,7 +534,6 @@ struct Params {
   inputs: u32,
   octets: u32,
   rows: u32,
-  rest: u32,
   norm_offset: u32,
   eps: f32,
 }
@@ -543,13 +606,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
     let u = scaled * weighted(four(start, gate_start, k), gate_start, k);
     let v = scaled * weighted(four(start, gate_start, k + 4u), gate_start, k + 4u);
     let at = octet_place(row, o);
-    let rounded = halves(u, v);
-    store_narrow(at, rounded);
-    if (PARTS == 2u) {
-      let a = vec4f(unpack2x16float(rounded.x), unpack2x16float(rounded.y));
-      let b = vec4f(unpack2x16float(rounded.z), unpack2x16float(rounded.w));
-      store_narrow(params.rest + at, halves(u - a, v - b));
-    }
+    store_narrow(at, halves(u, v));
   }
   if (self_.lane == 0u) {
     store_row_scales(row, bitcast<f32>(u32(127 - up) << 23u));
@@ -566,7 +623,6 @@ export const linearParams = `struct Params {
   first_output: u32,
   all_outputs: u32,
   rows: u32,
-  rest: u32,
   bias_offset: u32,
   norm_offset: u32,
   eps: f32,
@@ -634,18 +690,30 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     own_starts[i] = row_at(params.x, min(batch + min(own_row + ROWS * i, BATCH - 1u), params.rows - 1u));
   }
 
-  // With DEPTH = 2 two octets are in flight at a time.
+  // DEPTH octets are in flight at a time.
   let blocks = params.octets / 2u;
   let half = lane % 2u;
   let octets = first / 16u * blocks * 32u + (first % 16u + own_row) * 2u + half;
   for (var b = lane / (2u * ROWS); b < blocks; b += SLICES * DEPTH) {
-    let w = fetch(octets + 32u * b);
-    if (DEPTH == 2u) {
-      let next = fetch(octets + 32u * min(b + SLICES, blocks - 1u));
-      accumulate(w, 16u * b + 8u * half);
-      accumulate(next, 16u * (b + SLICES) + 8u * half);
+    let w0 = fetch(octets + 32u * b);
+    let b1 = b + SLICES;
+    let b2 = b + 2u * SLICES;
+    let b3 = b + 3u * SLICES;
+    if (DEPTH == 1u) {
+      accumulate(w0, 16u * b + 8u * half);
     } else {
-      accumulate(w, 16u * b + 8u * half);
+      let w1 = fetch(octets + 32u * min(b1, blocks - 1u));
+      if (DEPTH == 2u) {
+        accumulate(w0, 16u * b + 8u * half);
+        accumulate(w1, 16u * b1 + 8u * half);
+      } else {
+        let w2 = fetch(octets + 32u * min(b2, blocks - 1u));
+        let w3 = fetch(octets + 32u * min(b3, blocks - 1u));
+        accumulate(w0, 16u * b + 8u * half);
+        accumulate(w1, 16u * b1 + 8u * half);
+        accumulate(w2, 16u * b2 + 8u * half);
+        accumulate(w3, 16u * b3 + 8u * half);
+      }
     }
   }
   for (var i = 0u; i < BATCH; i++) {

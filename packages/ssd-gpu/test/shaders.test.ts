@@ -27,8 +27,6 @@ const constants: Constants = {
   EACH: 4,
   DOWN: 64,
   ALONG: 128,
-  SIDE: 2,
-  PARTS: 2,
   ACROSS: 8,
   GATE_LAST: true,
   SILU: true,

@@ -33,7 +33,7 @@ export function foldConv(launch: Launch, product: Product, step: ConvStep): Laun
   delete (buffers as { residual?: unknown }).residual;
   const bound = new Set(Object.values(buffers).filter((block) => block !== undefined));
   if (bound.size > product.gpu.capabilities.storageBuffers) return undefined;
-  const { residual: _, rest: __, ...params } = launch.params;
+  const { residual: _, ...params } = launch.params;
   return [
     {
       kind: 'launch',

@@ -12,10 +12,13 @@ import {
   rows,
   weightOctets,
 } from '../shaders.generated.js';
-import type { Kernel, Variant } from '../runtime/kernel.js';
+import type { Kernel } from '../runtime/kernel.js';
 import type { Operands } from '../runtime/operands.js';
 import { reducing } from './reduce.js';
 import { octetLibraries, STORAGE, weightOperands } from './weight.js';
+
+/** The variant of `linear-tiles` that takes its rows from `linear-narrow`. */
+export const MATRIX = 'subgroup-matrix';
 
 const added = (wide: boolean): Operands => ({
   bias: { type: 'f32', wide },
@@ -58,29 +61,6 @@ export const linearRowKernel: Kernel = {
   ],
 };
 
-/** On subgroup matrices, x as one f16 matrix or as the sum of two. */
-function matrixVariant(name: string, PARTS: number): Variant {
-  return {
-    name,
-    enables: ['subgroup-matrix'],
-    rounds: PARTS === 1,
-    constants: { PARTS },
-    lacks: ({ subgroupMatrix, subgroupSizes }, { STORED }) => {
-      if (STORED !== STORAGE.f16) return 'the weight is not f16';
-      if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16)) return 'no matrices of 16 × 16 × 16';
-      return subgroupSizes[0] === 32 && subgroupSizes[1] === 32 ? undefined : 'subgroups are not of 32';
-    },
-    source: linearMatrix,
-    operands: ({ WIDE_OUT }) => ({
-      narrow: { type: 'f16' },
-      row_scales: { type: 'f32' },
-      weights: { type: 'f16' },
-      ...added(WIDE_OUT === true),
-    }),
-    libraries: () => [linearParams, rows, epilogueAdd],
-  };
-}
-
 /** Rows as matrix units take them: f16 in blocks, a power of two to each row; normalised by the way. */
 export const linearNarrowKernel: Kernel = {
   name: 'linear-narrow',
@@ -105,8 +85,25 @@ export const linearTilesKernel: Kernel = {
     ...added(constants['WIDE_OUT'] === true),
   }),
   variants: [
-    matrixVariant('subgroup-matrix', 1),
-    matrixVariant('subgroup-matrix-split', 2),
+    {
+      name: MATRIX,
+      enables: ['subgroup-matrix'],
+      rounds: true,
+      lacks: ({ subgroupMatrix, subgroupSizes, workgroupBytes }, { STORED }) => {
+        if (STORED !== STORAGE.f16) return 'the weight is not f16';
+        if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16)) return 'no matrices of 16 × 16 × 16';
+        if (subgroupSizes[0] !== 32 || subgroupSizes[1] !== 32) return 'subgroups are not of 32';
+        return workgroupBytes < 32768 ? 'too little shared memory' : undefined;
+      },
+      source: linearMatrix,
+      operands: ({ WIDE_OUT }) => ({
+        narrow: { type: 'vec4u' },
+        row_scales: { type: 'f32' },
+        weights: { type: 'vec4u' },
+        ...added(WIDE_OUT === true),
+      }),
+      libraries: () => [linearParams, rows, epilogueAdd],
+    },
     {
       name: 'portable',
       libraries: (constants) => [linearParams, rows, ...octetLibraries(constants), linearInputs, epilogueAdd],

@@ -1,7 +1,7 @@
 import { rowGrid } from '../runtime/context.js';
 import type { Launch, LaunchWork } from '../runtime/launch.js';
 import type { Block } from '../runtime/memory.js';
-import { linearNarrowKernel, linearTilesKernel } from './linear-kernels.js';
+import { linearNarrowKernel, linearTilesKernel, MATRIX } from './linear-kernels.js';
 import type { NormFolded } from './norm.js';
 import type { Offers } from './offers.js';
 import { common, type Product, wideOut } from './product.js';
@@ -15,17 +15,13 @@ export function matrixLaunches(product: Product): LaunchWork[] | undefined {
   const { gpu, weight, rows } = product;
   const constants = {
     STORED: common(product, 0).constants.STORED,
-    // Large tiles where there are enough of them to fill a device.
-    SIDE: Math.ceil(weight.shape[0] / 128) * Math.ceil(rows / 128) >= 128 ? 4 : 2,
+    // Tall tiles where there are enough of them to fill a device.
+    DOWN: Math.ceil(weight.shape[0] / 128) * Math.ceil(rows / 128) >= 128 ? 2 : 1,
   };
-  const { variant } = gpu.pipelines.choose(linearTilesKernel, constants);
-  if (!variant.constants?.['PARTS']) return undefined;
-  const PARTS = Number(variant.constants['PARTS']);
-  const part = 16 * Math.ceil(rows / 16) * weight.octets;
-  if (PARTS * part * 16 > gpu.capabilities.bindingBytes) return undefined;
-  const narrow = gpu.memory.block(PARTS * part * 16);
-  const rowScales = gpu.memory.block(4 * rows);
-  const narrowed = { product, PARTS, narrow, rowScales, rest: part };
+  if (gpu.pipelines.choose(linearTilesKernel, constants).variant.name !== MATRIX) return undefined;
+  const bytes = 16 * Math.ceil(rows / 16) * weight.octets * 16;
+  if (bytes > gpu.capabilities.bindingBytes) return undefined;
+  const narrowed = { product, narrow: gpu.memory.block(bytes), rowScales: gpu.memory.block(4 * rows) };
   const work: LaunchWork[] = [
     {
       kind: 'launch',
@@ -38,31 +34,28 @@ export function matrixLaunches(product: Product): LaunchWork[] | undefined {
   weight.rowParts.forEach((_, index) => {
     const { buffers, params, places } = common(product, index);
     const { x: _x, ...bound } = buffers;
-    const side = 32 * constants.SIDE;
     work.push({
       kind: 'launch',
       launch: {
         kernel: linearTilesKernel,
         constants: { ...constants, WIDE_OUT: wideOut(product, index) },
-        buffers: { ...bound, narrow, row_scales: rowScales },
-        params: { ...params, ...places, rest: part, norm_offset: 0, eps: 0 },
-        grid: [Math.ceil(params.outputs / side), Math.ceil(rows / side)],
+        buffers: { ...bound, narrow: narrowed.narrow, row_scales: narrowed.rowScales },
+        params: { ...params, ...places, norm_offset: 0, eps: 0 },
+        grid: [Math.ceil(params.outputs / 128), Math.ceil(rows / (64 * constants.DOWN))],
       },
     });
   });
-  gpu.memory.release([narrow, rowScales]);
+  gpu.memory.release([narrowed.narrow, narrowed.rowScales]);
   return work;
 }
 
 interface Narrowed {
   readonly product: Product;
-  readonly PARTS: number;
   readonly narrow: Block;
   readonly rowScales: Block;
-  readonly rest: number;
 }
 
-function narrowLaunch({ product, PARTS, narrow, rowScales, rest }: Narrowed, norm?: NormFolded): Launch {
+function narrowLaunch({ product, narrow, rowScales }: Narrowed, norm?: NormFolded): Launch {
   const { weight, rows } = product;
   const inputs = weight.shape[1];
   const x = norm?.x ?? product.x;
@@ -72,7 +65,6 @@ function narrowLaunch({ product, PARTS, narrow, rowScales, rest }: Narrowed, nor
     constants: {
       WG: 128,
       SLOTS: 1,
-      PARTS,
       TAIL: inputs % 16 !== 0,
       WIDE: wide,
       NORM: norm !== undefined,
@@ -85,7 +77,6 @@ function narrowLaunch({ product, PARTS, narrow, rowScales, rest }: Narrowed, nor
       inputs,
       octets: weight.octets,
       rows,
-      rest,
       norm_offset: norm?.weight.offset ?? 0,
       eps: norm?.eps ?? 0,
     },

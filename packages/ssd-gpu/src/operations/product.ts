@@ -38,7 +38,7 @@ export function common({ x, weight, bias, residual, out, rows }: Product, part: 
       rows,
       bias_offset: bias?.offset ?? 0,
     },
-    places: { residual: residual?.place ?? nowhere, rest: 0 },
+    places: { residual: residual?.place ?? nowhere },
   };
 }
 

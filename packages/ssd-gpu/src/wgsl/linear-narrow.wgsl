@@ -1,6 +1,5 @@
 // Rows of x for matrix units: f16, in blocks of 16 × 16 like a weight's. With NORM they are normalised first, gated or not. A power of two for each row brings its
-// largest number near 2¹⁴, so that f16 holds the row whatever its size; its inverse goes along. With PARTS = 2 a second matrix holds
-// what rounding took off: together 22 bits of every number. A workgroup to a row.
+// largest number near 2¹⁴, so that f16 holds the row whatever its size; its inverse goes along. A workgroup to a row.
 
 struct Params {
   x: vec4u,
@@ -8,7 +7,6 @@ struct Params {
   inputs: u32,
   octets: u32,
   rows: u32,
-  rest: u32,
   norm_offset: u32,
   eps: f32,
 }
@@ -81,13 +79,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
     let u = scaled * weighted(four(start, gate_start, k), gate_start, k);
     let v = scaled * weighted(four(start, gate_start, k + 4u), gate_start, k + 4u);
     let at = octet_place(row, o);
-    let rounded = halves(u, v);
-    store_narrow(at, rounded);
-    if (PARTS == 2u) {
-      let a = vec4f(unpack2x16float(rounded.x), unpack2x16float(rounded.y));
-      let b = vec4f(unpack2x16float(rounded.z), unpack2x16float(rounded.w));
-      store_narrow(params.rest + at, halves(u - a, v - b));
-    }
+    store_narrow(at, halves(u, v));
   }
   if (self_.lane == 0u) {
     store_row_scales(row, bitcast<f32>(u32(127 - up) << 23u));

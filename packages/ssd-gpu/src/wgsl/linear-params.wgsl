@@ -7,7 +7,6 @@ struct Params {
   first_output: u32,
   all_outputs: u32,
   rows: u32,
-  rest: u32,
   bias_offset: u32,
   norm_offset: u32,
   eps: f32,
