@@ -61,7 +61,12 @@ const { backend, positionals, precision } = options;
 const shapes =
   positionals.length > 0
     ? positionals
-    : [1, 16, 1024].flatMap((rows) => [`${rows},768,3352`, `${rows},1536,768`, `${rows},2560,10576`, `${rows},5120,2560`]);
+    : [1, 16, 1024].flatMap((rows) => [
+        `${rows},768,3352`,
+        `${rows},1536,768`,
+        `${rows},2560,10576`,
+        `${rows},5120,2560`,
+      ]);
 const table: Record<string, string | number>[] = [];
 for (const shape of shapes) {
   const [rows = 0, inputs = 0, outputs = 0] = shape.split(',').map(Number);

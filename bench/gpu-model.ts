@@ -8,8 +8,8 @@ import { noise, relativeError, summary } from './gpu/measure.js';
 import { type RandomModel, randomModel, SHAPES } from './gpu/network.js';
 import { benchOptions, report } from './gpu/options.js';
 
-const TOKENS = Number(process.env["TOKENS"] ?? 256);
-const PROMPT = Number(process.env["PROMPT"] ?? 1024);
+const TOKENS = 256;
+const PROMPT = 1024;
 /** Two orders of summation in f32 over dozens of layers of random weights; products of a prompt rounded to f16. */
 const tolerance = (precision: string) => (precision === 'f16' ? 2e-2 : 1e-3);
 

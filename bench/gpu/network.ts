@@ -55,10 +55,7 @@ export function randomModel(backend: Backend, { dModel, layers, vocab }: Shape, 
     ssm_state: backend.zeros([slots, h, P, N]),
   }));
   const sampler: Sampler = {
-    params: backend.upload(
-      Array.from({ length: slots }, () => [0.8, 0, 1, 0.05, 1]).flat(),
-      [slots, 5],
-    ),
+    params: backend.upload(Array.from({ length: slots }, () => [0.8, 0, 1, 0.05, 1]).flat(), [slots, 5]),
     counter: backend.upload(
       Uint32Array.from({ length: 4 * slots }, (_, i) => (i % 4 === 2 ? i >> 2 : 0)),
       [slots, 4],

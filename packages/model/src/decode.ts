@@ -40,6 +40,9 @@ type Read = [ids: ArrayLike<number>, logProbs: ArrayLike<number>, logits?: Float
 /** After how many steps ahead of the host the states are copied, to have something to go back to. */
 const SNAPSHOT_EVERY = 256;
 
+/** How long, in milliseconds, steps may take that go off together. */
+const BURST = 20;
+
 /**
  * Runs decoding steps of a batch, several in flight: each feeds the token drawn last (or `pending`) and draws the next, all on the device.
  * After {@link Decoder.finish} every state is that of exactly the tokens {@link Decoder.next} returned, bar the last, which is pending:
@@ -61,6 +64,10 @@ export class Decoder<S> {
   #snapshot: Snapshot<S> | undefined;
   #steps = 0;
   #failed = false;
+  /** Milliseconds a step took lately, and since when how many steps are counted. */
+  #pace = Infinity;
+  #since = performance.now();
+  #paced = 0;
 
   constructor(
     network: Network<S>,
@@ -98,8 +105,7 @@ export class Decoder<S> {
       this.#options.maxTokens,
       backend.lookahead > 1 ? (Math.floor(isNext / SNAPSHOT_EVERY) + 1) * SNAPSHOT_EVERY : Infinity,
     );
-    // Half of what may be in flight goes off together: a backend can make one submission of it.
-    if (this.#inFlight.length <= backend.lookahead / 2) {
+    if (this.#inFlight.length <= backend.lookahead - this.#burst()) {
       while (this.#running.includes(true) && this.#inFlight.length < backend.lookahead && this.#steps < bound)
         this.#launch();
     }
@@ -125,6 +131,18 @@ export class Decoder<S> {
       });
     }
     return steps;
+  }
+
+  /** How many steps go off together, of which a backend can make one submission: as many as keep the text from coming in jerks. */
+  #burst(): number {
+    const most = this.#network.backend.lookahead / 2;
+    if (++this.#paced >= most) {
+      const now = performance.now();
+      this.#pace = (now - this.#since) / this.#paced;
+      this.#since = now;
+      this.#paced = 0;
+    }
+    return Math.max(1, Math.min(most, Math.floor(BURST / this.#pace)));
   }
 
   /** Ends a row from the host; steps already in flight for it are undone at the end. */

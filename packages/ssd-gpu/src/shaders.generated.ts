@@ -631,7 +631,7 @@ export const linearParams = `struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 `;
 
-export const linearRows = `// y = W x for few rows x at a time: reading W is the cost. A workgroup reads ROWS rows of W (8 or 16), once for up to BATCH rows of x, in blocks of 16 × 16: an
+export const linearRows = `// y = W x for few rows x at a time: reading W is the cost. A workgroup reads ROWS rows of W (4, 8 or 16), once for up to BATCH rows of x, in blocks of 16 × 16: an
 // invocation has one row of a block and half of its columns, so that a load is one run of memory and the inputs are broadcast. SLICES such
 // groups share out the blocks along k. With NORM, x is first normalised (w ∘ x / rms(x)): since W (w ∘ x / r) = (W ∘ w) x / r, its weight
 // multiplies the block and the sum of squares is gathered along the way, row i of x by the invocations with row i of W (mod ROWS).

@@ -15,7 +15,7 @@ import { checkVariants, type WebGpuOptions } from './options.js';
 import type { Block } from './runtime/memory.js';
 
 /** Steps of decoding in flight before the first is read back: enough to hide a read's latency. */
-const LOOKAHEAD = 8;
+const LOOKAHEAD = 16;
 /** Positions of a prompt at a time: long enough for the products to be large, short enough for progress to be seen. */
 const SEGMENT = 512;
 

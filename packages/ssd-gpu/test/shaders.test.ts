@@ -5,7 +5,14 @@ import { kernelsOf } from '../src/describe.js';
 import { openGpu } from '../src/open.js';
 import { linearNarrowKernel } from '../src/operations/linear-kernels.js';
 import { STORAGE } from '../src/operations/weight.js';
-import { type Constants, deviceLacks, type Kernel, shaderText, splitFlags, type Variant } from '../src/runtime/kernel.js';
+import {
+  type Constants,
+  deviceLacks,
+  type Kernel,
+  shaderText,
+  splitFlags,
+  type Variant,
+} from '../src/runtime/kernel.js';
 
 it('the module of shader texts is up to date: run `pnpm shaders`', () => {
   expect(readFileSync(target, 'utf8')).toBe(shadersModule());

@@ -91,7 +91,8 @@ export const linearTilesKernel: Kernel = {
       rounds: true,
       lacks: ({ subgroupMatrix, subgroupSizes, workgroupBytes }, { STORED }) => {
         if (STORED !== STORAGE.f16) return 'the weight is not f16';
-        if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16)) return 'no matrices of 16 × 16 × 16';
+        if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16))
+          return 'no matrices of 16 × 16 × 16';
         if (subgroupSizes[0] !== 32 || subgroupSizes[1] !== 32) return 'subgroups are not of 32';
         return workgroupBytes < 32768 ? 'too little shared memory' : undefined;
       },

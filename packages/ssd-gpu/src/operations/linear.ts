@@ -78,8 +78,8 @@ function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
   const { constants, buffers, params, places } = common(product, part);
   const BATCH = [1, 4].find((count) => product.rows <= count) ?? MOST_ROWS;
   const blocks = params.octets / 2;
-  // Half blocks where whole ones would leave a large device idle; sums of a batch within 16 KiB; some blocks to every slice.
-  const ROWS = params.outputs < 8192 ? 8 : 16;
+  // A part of the block's rows where whole ones would leave a large device idle; sums of a batch within 16 KiB; some blocks to every slice.
+  const ROWS = params.outputs >= 8192 ? 16 : params.outputs > 3072 || BATCH > 1 ? 8 : 4;
   const slices = Math.min((BATCH > 8 ? 64 : 128) / ROWS, 2 ** Math.ceil(Math.log2(Math.max(1, blocks / 2))));
   const WG = Math.max(32, 2 * ROWS * slices);
   const each = Math.ceil(blocks / (WG / (2 * ROWS)));

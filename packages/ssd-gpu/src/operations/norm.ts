@@ -54,17 +54,17 @@ export function rmsNorm(gpu: Gpu, x: GpuTensor, weight: GpuTensor, options: RmsN
     rows: rowCount(x),
     width: d,
   };
-  const { launch, fusion } = normWork(gpu, folded, out);
+  const { launch, fusion } = normWork(folded, out);
   gpu.launch(launch, fusion);
   return out;
 }
 
 /** The normalisation by itself, for its neighbours to join. */
-function normWork(gpu: Gpu, folded: NormFolded, out: GpuTensor): LaunchWork {
+function normWork(folded: NormFolded, out: GpuTensor): LaunchWork {
   const { x, weight, gate, normBeforeGate, groups, eps, rows: count, width } = folded;
   const withoutGate = (offers: Offers): LaunchWork[] | undefined => {
     const gated = offers.gate?.(folded);
-    return gated && [gated, normWork(gpu, { ...folded, gate: undefined }, out)];
+    return gated && [gated, normWork({ ...folded, gate: undefined }, out)];
   };
   return {
     kind: 'launch',

@@ -69,7 +69,9 @@ export const pickKernel: Kernel = {
     ...sampling,
     scratch: { type: 'f32' },
     counter: { type: 'u32', writable: true },
-    ...(TAKE === false ? { active: { type: 'i32' }, seen: { type: 'u32' }, drawn: { type: 'u32', writable: true } } : noted),
+    ...(TAKE === false
+      ? { active: { type: 'i32' }, seen: { type: 'u32' }, drawn: { type: 'u32', writable: true } }
+      : noted),
   }),
   variants: reducing(({ TAKE }) => [
     math,

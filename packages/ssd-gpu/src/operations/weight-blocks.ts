@@ -47,7 +47,7 @@ export class BlockFiller {
 
   write(bytes: Uint8Array): void {
     const { rowBytes } = this.#layout;
-    for (let at = 0; at < bytes.byteLength; ) {
+    for (let at = 0; at < bytes.byteLength;) {
       const some = Math.min(rowBytes - this.#filled, bytes.byteLength - at);
       this.#row.set(bytes.subarray(at, at + some), this.#filled);
       this.#filled += some;
