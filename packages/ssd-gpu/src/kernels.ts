@@ -128,7 +128,14 @@ export function kernelsOn(gpu: Gpu, close: () => void): Kernels {
       }
       memory.release(blocks, (slab) => queue.later(() => gpu.pool.discard(slab)));
     },
-    scope: (fn) => gpu.submitting(() => memory.scope(fn)),
+    scope(fn) {
+      return gpu.submitting(() => {
+        const result = memory.scope(fn);
+        // Behind an inner scope nothing waits to be joined: what is long goes ahead, and the device begins while the caller goes on.
+        if (!memory.recording) queue.goAhead();
+        return result;
+      });
+    },
     program: (fn) => program(gpu, fn),
     async wrap(buffer, shape, given) {
       outsideProgram('wrap');

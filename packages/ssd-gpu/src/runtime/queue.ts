@@ -18,6 +18,9 @@ interface Action {
 /** Dispatches that collect in one submission before it leaves: runs of programs gather until the caller waits, but the device should not starve. */
 const MOST_GATHERED = 400;
 
+/** Operations that are worth a submission of their own before all of a scope's are there. */
+const LONG = 40;
+
 /**
  * The order of things. Operations collect here until the outermost scope ends; then they are fused, encoded and submitted together. While
  * a pipeline is still compiling, everything behind it waits in the order of calls, and nobody notices but {@link Queue.read}.
@@ -72,6 +75,11 @@ export class Queue {
     // What was gathered is older than the work: `replay` and `read` collect it first.
     if (this.#work.length > 0) this.#gather(this.#list());
     this.#leave();
+  }
+
+  /** Submits what has collected if it is long. */
+  goAhead(): void {
+    if (this.#work.length >= LONG) this.flush();
   }
 
   /** Turns what has collected into commands that can be run again and again, instead of submitting it. */
