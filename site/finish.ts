@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,3 +20,13 @@ for (const entry of await readdir(dist, { recursive: true, withFileTypes: true }
   );
   if (linked !== html) await writeFile(path, linked);
 }
+
+// The demo, with a link back to here.
+const demo = fileURLToPath(new URL('../apps/demo', import.meta.url));
+const options = ['--outDir', join(dist, 'demo'), '--emptyOutDir', '--logLevel', 'warn'];
+const { status } = spawnSync('pnpm', ['exec', 'vite', 'build', ...options], {
+  cwd: demo,
+  env: { ...process.env, VITE_DOCS: '../' },
+  stdio: 'inherit',
+});
+if (status !== 0) throw new Error('the demo could not be built');

@@ -15,9 +15,6 @@ const attributes = (html: string, name: string) =>
     decodeURI(value!.replaceAll('&amp;', '&')),
   );
 
-/** The demo is put beside the site when both are published; see `finish.ts`. */
-const beside = /^demo\//;
-
 describe('the built site', () => {
   it('has a page for each package and guide', () => {
     const all = [...pages.keys()].join('\n');
@@ -35,7 +32,6 @@ describe('the built site', () => {
         if (/^(https?:|mailto:|data:)/.test(target)) continue;
         const [file = '', anchor] = target.split('#');
         const to = file === '' ? path : relative(dist, join(dist, dirname(path), file.split('?')[0]!));
-        if (beside.test(`${to}/`)) continue;
         if (!statSync(join(dist, to), { throwIfNoEntry: false })) broken.push(`${path} → ${target}`);
         else if (anchor && to.endsWith('.html')) {
           if (!ids.has(to)) ids.set(to, new Set(attributes(pages.get(to) ?? '', 'id')));
@@ -44,6 +40,14 @@ describe('the built site', () => {
       }
     }
     expect(broken).toEqual([]);
+  });
+
+  it('holds the demo, and each links to the other', () => {
+    expect(attributes(pages.get('index.html')!, 'href')).toContain('media/demo.html');
+    expect(pages.has('demo/index.html')).toBe(true);
+    const scripts = readdirSync(join(dist, 'demo/assets')).filter((name) => name.endsWith('.js'));
+    const texts = scripts.map((name) => readFileSync(join(dist, 'demo/assets', name), 'utf8'));
+    expect(texts.some((text) => text.includes('frame-footer') && /(`|'|")\.\.\/\1/.test(text))).toBe(true);
   });
 
   it('renders mathematics, all of it, and asks nobody else for anything', () => {

@@ -6,6 +6,9 @@ import { page, pages } from './router.js';
 import { switchTheme, theme } from './theme.js';
 import { text } from './text.js';
 
+/** Where the documentation lies, for a build that is put beside it. */
+const docs = import.meta.env.VITE_DOCS;
+
 /** The frame: navigation, language and theme around the page that the address names. */
 export function App() {
   useSignalEffect(() => {
@@ -52,7 +55,9 @@ export function App() {
       <main id="main" tabIndex={-1}>
         <PageOutlet />
       </main>
-      <footer class="frame-footer">{t.local}</footer>
+      <footer class="frame-footer">
+        {t.local} {docs && <a href={docs}>{t.docs}</a>}
+      </footer>
     </>
   );
 }

@@ -33,6 +33,7 @@ export const text = words({
     },
     withOriginal: (advice: string, original: string | undefined) => original ?? advice,
     local: 'Everything runs on your device. Nothing you type leaves it.',
+    docs: 'Documentation',
   },
   zh: {
     title: 'mamba2',
@@ -65,5 +66,6 @@ export const text = words({
     },
     withOriginal: (advice, original) => (original === undefined ? advice : `${advice}（${original}）`),
     local: '一切都在你的设备上计算，你输入的内容不会传出去。',
+    docs: '文档',
   },
 });
