@@ -28,8 +28,9 @@ async function inChromium(name: string, headers: Record<string, string>) {
   };
 }
 
-/** Where there is no browser and none can be fetched, `REQUIRE_GPU=1` makes that a failure. */
+/** Where there is no browser and none can be fetched, `REQUIRE_GPU=1` makes that a failure. What is published is tried in pages by `packed`. */
 async function browsers() {
+  if (process.env['MAMBA2_PUBLISHED'] !== undefined) return [];
   try {
     return [await inChromium('isolated page', isolation), await inChromium('page without isolation', {})];
   } catch (error) {

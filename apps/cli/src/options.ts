@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { ParseArgsConfig } from 'node:util';
-import { type BackendName, backendNames, Mamba2 } from '@mamba2/model';
+import { type BackendName, backendNames, type LoadDtype, loadDtypes, Mamba2 } from '@mamba2/model';
 import { storyteller } from '@mamba2/storyteller';
 import { progressLine } from './progress.js';
 
@@ -36,12 +36,14 @@ export class UsageError extends Error {
 export const modelOptions = {
   model: { type: 'string', short: 'm' },
   backend: { type: 'string', short: 'b' },
+  dtype: { type: 'string', short: 'd' },
   json: { type: 'boolean' },
 } as const satisfies Command['options'];
 
 export const modelHelp = `  -m, --model PLACE     a folder or URL with a checkpoint; the storyteller if left out
   -b, --backend NAME    where to compute: webgpu (the default where there is a GPU), wasm (elsewhere),
                         or reference: exact, slow
+  -d, --dtype NAME      how matrices are kept: stored (the default), f32, f16, bf16, q8 or q4
       --json            one JSON object on stdout in place of text
   -h, --help            this text
 `;
@@ -51,11 +53,15 @@ export async function openModel({ values }: Parsed, io: Io): Promise<Mamba2> {
   const name = text(values, 'backend');
   if (name !== undefined && !backendNames.includes(name as BackendName))
     throw new UsageError(`unknown backend "${name}"; one of ${backendNames.join(', ')}`);
+  const dtype = text(values, 'dtype');
+  if (dtype !== undefined && !loadDtypes.includes(dtype as LoadDtype))
+    throw new UsageError(`unknown dtype "${dtype}"; one of ${loadDtypes.join(', ')}`);
   const place = text(values, 'model');
   const progress = progressLine(io.stderr);
   try {
     return await Mamba2.load(place ?? storyteller, {
       ...(name !== undefined && { backend: name as BackendName }),
+      ...(dtype !== undefined && { dtype: dtype as LoadDtype }),
       signal: io.signal,
       onProgress: ({ loaded, total }) => progress.show(`loading ${place ?? storyteller.name}`, loaded, total),
     });

@@ -2,12 +2,14 @@ import { parseArgs } from 'node:util';
 import { generateCommand } from './generate.js';
 import { infoCommand } from './info.js';
 import { type Command, type Io, oneLine, UsageError } from './options.js';
+import { quantizeCommand } from './quantize.js';
 import { scoreCommand } from './score.js';
 
 const commands: Readonly<Record<string, Command>> = {
   generate: generateCommand,
   score: scoreCommand,
   info: infoCommand,
+  quantize: quantizeCommand,
 };
 
 /** Exit statuses: what a script can tell apart. */

@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { Mamba2, type Piece } from '@mamba2/model';
 import { storyteller } from '@mamba2/storyteller';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -187,12 +188,58 @@ test('help goes to stdout', async () => {
   }
 });
 
+describe('quantize', () => {
+  const checkpoint = fileURLToPath(new URL('../../../models/storyteller/checkpoint', import.meta.url));
+
+  test.each([
+    ['q8', '4.9 MB of weights, 54% of 9.2 MB'],
+    ['q4', '2.6 MB of weights, 29% of 9.2 MB'],
+  ])('writes a folder in %s that generates what the original does with --dtype', async (dtype, summary) => {
+    const out = join(folder, 'deeper', dtype);
+    const { code, stdout, stderr } = await mamba2(['quantize', checkpoint, out, '--dtype', dtype]);
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${out}: ${summary}\n`, stderr: '' });
+    expect((await readdir(out)).sort()).toEqual((await readdir(checkpoint)).sort());
+    expect(await readdir(dirname(out))).not.toContainEqual(expect.stringMatching(/^\./));
+    const words = ['generate', 'Once upon a time', '--seed', '5', '--max-tokens', '12', '--backend', 'wasm'];
+    const [small, large] = [await mamba2([...words, '-m', out]), await mamba2([...words, '--dtype', dtype])];
+    expect(small.stdout).toBe(large.stdout);
+  });
+
+  test('--json prints one object', async () => {
+    const out = join(folder, 'json');
+    const { stdout } = await mamba2(['quantize', checkpoint, out, '-d', 'q4', '--json']);
+    const { size } = await stat(join(out, 'model.safetensors'));
+    expect(JSON.parse(stdout)).toMatchObject({
+      folder: out,
+      dtype: 'q4',
+      files: { 'model.safetensors': size },
+      read_bytes: 9_165_280,
+    });
+  });
+
+  test('overwrites nothing, and leaves nothing when it fails or is interrupted', async () => {
+    const file = join(folder, 'a-file');
+    await writeFile(file, 'mine');
+    const here = await readdir(folder);
+    expect((await mamba2(['quantize', checkpoint, folder, '-d', 'q8'])).stderr).toContain('is not empty');
+    expect((await mamba2(['quantize', checkpoint, file, '-d', 'q8'])).stderr).toContain('is not a folder');
+    expect((await mamba2(['quantize', '/nowhere/at/all', join(folder, 'new'), '-d', 'q8'])).code).toBe(1);
+    const interrupted = { signal: AbortSignal.abort() };
+    expect((await mamba2(['quantize', checkpoint, join(folder, 'new'), '-d', 'q8'], interrupted)).code).toBe(130);
+    expect(await readdir(folder)).toEqual(here);
+  });
+});
+
 describe('errors are one line on stderr, with a status of their own', () => {
   const usage: [string[], string][] = [
-    [['rhyme'], 'mamba2: unknown command "rhyme"; one of generate, score, info\n'],
+    [['rhyme'], 'mamba2: unknown command "rhyme"; one of generate, score, info, quantize\n'],
     [['generate', 'a', 'b'], 'mamba2: one text expected, 2 given; put it in quotes\n'],
     [['generate', 'a', '--seed', 'x'], 'mamba2: --seed takes a number, not "x"\n'],
     [['generate', 'a', '--backend', 'abacus'], 'mamba2: unknown backend "abacus"; one of reference, wasm, webgpu\n'],
+    [['generate', 'a', '--dtype', 'q5'], 'mamba2: unknown dtype "q5"; one of stored, f32, f16, bf16, q8, q4\n'],
+    [['quantize', 'a'], 'mamba2: quantize takes two places, IN and OUT; 1 given\n'],
+    [['quantize', 'a', 'b'], 'mamba2: give --dtype q8 or q4\n'],
+    [['quantize', 'a', 'b', '--dtype', 'f16'], 'mamba2: --dtype takes q8 or q4, not "f16"\n'],
     [['score'], 'mamba2: give a text, --file FILE, or - to read stdin\n'],
     [['info', 'storyteller'], 'mamba2: info takes no text; name a checkpoint with --model\n'],
   ];
