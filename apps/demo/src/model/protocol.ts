@@ -1,7 +1,7 @@
 /** What the page and the model's worker say to each other: the only contract between them. */
 
 import type { BackendDescription, WeightFormat } from '@mamba2/core';
-import type { InspectedLayer, ModelConfig, Stopped } from '@mamba2/model';
+import type { BackendName, InspectedLayer, ModelConfig, Stopped } from '@mamba2/model';
 import type { MergeStep } from '@mamba2/tokenizer';
 
 /** Where a model comes from. */
@@ -11,8 +11,6 @@ export type ModelSource =
   | { kind: 'url'; url: string }
   /** Files of a picker or a drop, by their path inside the chosen folder. */
   | { kind: 'files'; name: string; files: Readonly<Record<string, Blob>> };
-
-export type BackendChoice = 'wasm' | 'webgpu' | 'reference';
 
 /** A model that is ready. */
 export interface ModelInfo {
@@ -72,7 +70,7 @@ export interface StateLayer {
 export interface Requests {
   /** Loads a model in place of the one there is; if that fails or is cancelled, the old one stays. */
   load: {
-    ask: { source: ModelSource; backend: BackendChoice; format: WeightFormat };
+    ask: { source: ModelSource; backend: BackendName; format: WeightFormat };
     report: { loaded: number; total: number };
     answer: ModelInfo;
   };

@@ -1,7 +1,8 @@
 import { signal } from '@preact/signals';
 import type { WeightFormat } from '@mamba2/core';
+import type { BackendName } from '@mamba2/model';
 import { failureOf, ModelClient } from './client.js';
-import type { BackendChoice, Failure, ModelInfo, ModelSource } from './protocol.js';
+import type { Failure, ModelInfo, ModelSource } from './protocol.js';
 
 /** The page's one model: every page shows and uses the same. */
 export const client = new ModelClient();
@@ -22,7 +23,7 @@ export interface Loading {
 export const loading = signal<Loading | undefined>(undefined);
 
 /** What was loaded last, so that another backend can load it again. */
-export const current = signal<{ source: ModelSource; backend: BackendChoice; format: WeightFormat }>({
+export const current = signal<{ source: ModelSource; backend: BackendName; format: WeightFormat }>({
   source: { kind: 'storyteller' },
   backend: 'wasm',
   format: 'stored',

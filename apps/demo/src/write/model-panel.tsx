@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { WeightFormat } from '@mamba2/core';
-import type { BackendChoice } from '../model/protocol.js';
+import type { BackendName } from '@mamba2/model';
 import { current, loadFailure, loading, model, noWebGpu } from '../model/session.js';
 import { Notice } from '../shell/notice.jsx';
 import { busy as deskBusy, changeModel } from './desk.js';
@@ -9,7 +9,7 @@ import { LoadProgress } from './load-progress.jsx';
 import { ModelPicker } from './model-picker.jsx';
 import { text } from './text.js';
 
-const backends: readonly BackendChoice[] = ['wasm', 'webgpu', 'reference'];
+const backends: readonly BackendName[] = ['wasm', 'webgpu', 'reference'];
 const formats: readonly WeightFormat[] = ['stored', 'q8', 'q4'];
 
 /** Which model computes, where and how, and how to get another. */
@@ -65,7 +65,7 @@ export function ModelPanel() {
             value={backend}
             disabled={busy || !info}
             onChange={({ currentTarget }) => {
-              const wanted = currentTarget.value as BackendChoice;
+              const wanted = currentTarget.value as BackendName;
               currentTarget.value = backend;
               void change({ backend: wanted });
             }}
