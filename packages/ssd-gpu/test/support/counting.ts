@@ -6,6 +6,8 @@ export interface Counts {
   dispatches: number;
   /** Bytes of buffers mapped for reading. */
   mapped: number;
+  /** Pipelines that were being compiled at once, at most. */
+  compiling: number;
   reset(): void;
 }
 
@@ -16,6 +18,7 @@ export async function countingAdapter(name: string): Promise<{ adapter: GPUAdapt
     created: { createBindGroup: 0, createBuffer: 0, writeBuffer: 0, createComputePipelineAsync: 0 },
     dispatches: 0,
     mapped: 0,
+    compiling: 0,
     reset() {
       this.created = { createBindGroup: 0, createBuffer: 0, writeBuffer: 0, createComputePipelineAsync: 0 };
       this.dispatches = this.mapped = 0;
@@ -25,7 +28,12 @@ export async function countingAdapter(name: string): Promise<{ adapter: GPUAdapt
   adapter.requestDevice = async (descriptor) => {
     const device = await requestDevice(descriptor);
     before(device, 'createBindGroup', () => counts.created.createBindGroup++);
-    before(device, 'createComputePipelineAsync', () => counts.created.createComputePipelineAsync++);
+    let compiling = 0;
+    after(device, 'createComputePipelineAsync', (made) => {
+      counts.created.createComputePipelineAsync++;
+      counts.compiling = Math.max(counts.compiling, ++compiling);
+      void made.finally(() => compiling--);
+    });
     before(device.queue, 'writeBuffer', () => counts.created.writeBuffer++);
     after(device, 'createBuffer', (buffer) => {
       counts.created.createBuffer++;
