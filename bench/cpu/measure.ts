@@ -1,0 +1,58 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+
+export type Contender = readonly [name: string, run: () => Promise<unknown>];
+
+/** Everything measured in this run, by what was measured; milliseconds unless a name says otherwise. */
+const results: Record<string, Record<string, number>> = {};
+
+export function note(what: string, values: Record<string, number>): void {
+  results[what] = { ...results[what], ...values };
+  for (const [name, value] of Object.entries(values)) console.log(`  ${name.padEnd(34)} ${value.toPrecision(4)}`);
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+/** Median milliseconds of each, in `rounds` rounds that visit all of them. */
+export async function inTurn(what: string, contenders: readonly Contender[], rounds: number): Promise<number[]> {
+  const times = contenders.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, [, run]] of contenders.entries()) {
+      const start = performance.now();
+      await run();
+      times[i]!.push(performance.now() - start);
+    }
+  }
+  console.log(` ${what}, ms`);
+  note(what, Object.fromEntries(contenders.map(([name], i) => [name, median(times[i]!)])));
+  // Of pairs, so that a load that comes and goes counts for both.
+  const ratios = contenders.slice(1).map(([name], i) => {
+    const pairs = times[i + 1]!.map((t, round) => t / times[0]![round]!);
+    return [`${name} / ${contenders[0]![0]}`, median(pairs)] as const;
+  });
+  note(what, Object.fromEntries(ratios));
+  return times.map(median);
+}
+
+/** @throws Error where two contenders compute different things */
+export function agree(what: string, a: Float32Array, b: Float32Array): void {
+  let [error, norm] = [0, 0];
+  a.forEach((v, i) => {
+    error += (v - b[i]!) ** 2;
+    norm += b[i]! ** 2;
+  });
+  const relative = Math.sqrt(error / norm);
+  console.log(`  ${what}: relative L2 difference ${relative.toExponential(1)}`);
+  // Two f32 computations in different orders, over many layers.
+  if (!(relative < 1e-3)) throw new Error(`${what}: the contenders compute different things`);
+}
+
+/** Keeps the results as JSON, with what they were measured on. */
+export function save(name: string, conditions: object): void {
+  const folder = new URL('../results/cpu/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const machine = { cpu: cpus()[0]!.model, cores: cpus().length, node: process.version, load: loadavg()[0] };
+  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify({ machine, ...conditions, results }, null, 2)}\n`);
+}
