@@ -4,12 +4,13 @@ import { wasm } from '@mamba2/ssd-cpu';
 import { benchLengths, benchPositions, benchStoryteller } from './cpu/alone.ts';
 import { agree, inTurn, note, save } from './cpu/measure.ts';
 import { type RandomModel, n, p, randomModel } from './cpu/network.ts';
+import { llamaCpp } from './cpu/llama.ts';
 import { loadOnnxRuntime, theirs, theirSsd } from './cpu/onnxruntime.ts';
 import { ours } from './cpu/ours.ts';
 
 /**
- * Ours beside onnxruntime-web, both in WebAssembly: first that they compute the same, then times, taken in turn; and ours alone.
- * `pnpm bench cpu [ssd] [small] [129m] [storyteller] [positions] [lengths] [--threads 2] [--relaxed]`; install the peer before with
+ * Ours beside onnxruntime-web, both in WebAssembly, and llama.cpp, native code through node-llama-cpp: first that they compute the same, then times, taken in turn; and ours alone.
+ * `pnpm bench cpu [ssd] [small] [129m] [storyteller] [positions] [lengths] [--threads 2] [--relaxed]`; install the peers before with
  * `npm install --prefix bench/peers`. Results go to bench/results/cpu.
  */
 async function benchSsd(threads: number): Promise<void> {
@@ -51,20 +52,35 @@ async function benchSsd(threads: number): Promise<void> {
   backend.dispose();
 }
 
+/** Probabilities of logits. */
+function softmax(logits: Float32Array): Float32Array {
+  const top = logits.reduce((most, v) => Math.max(most, v));
+  const weights = logits.map((v) => Math.exp(v - top));
+  const total = weights.reduce((sum, w) => sum + w, 0);
+  return weights.map((w) => w / total);
+}
+
 async function benchModel(model: RandomModel, threads: number, rounds: number): Promise<void> {
   console.log(`${model.name}: ${model.dModel} × ${model.layers}, f32, prefill of 512 and decoding, ${threads} threads`);
   const backend = await wasm({ threads });
   const [stored, q8, q4] = [ours(backend, model), ours(backend, model, 'q8'), ours(backend, model, 'q4')];
   const ort = await theirs(await loadOnnxRuntime(threads), model);
+  const [llama, llamaQ8] = [await llamaCpp(model, 'f32', threads), await llamaCpp(model, 'q8', threads)];
   const ids = Int32Array.from({ length: 512 }, (_, i) => (i * 7919) % model.vocab);
-  agree('logits of the prompt', await stored.prefill(ids), await ort.prefill(ids));
-  agree('logits of a step', await stored.step(5), await ort.step(5));
+  const mine = await stored.prefill(ids);
+  agree('logits of the prompt, onnxruntime', mine, await ort.prefill(ids));
+  agree('probabilities behind the prompt, llama.cpp', softmax(mine), await llama.probabilities(ids));
+  // Both round activations, too, each in its own way.
+  const rounded = softmax(await q8.prefill(ids));
+  agree('the same in 8 bits', rounded, await llamaQ8.probabilities(ids), 0.1);
+  agree('logits of a step, onnxruntime', await stored.step(5), await ort.step(5));
   await inTurn(
     `${model.name}, prefill of 512`,
     [
       ['ours', () => stored.prefill(ids)],
       ['onnxruntime-web', () => ort.prefill(ids)],
       ['ours, q8', () => q8.prefill(ids)],
+      ['llama.cpp', () => llama.prefill(ids)],
     ],
     rounds,
   );
@@ -74,12 +90,17 @@ async function benchModel(model: RandomModel, threads: number, rounds: number): 
       ['ours', () => stored.step(5)],
       ['onnxruntime-web', () => ort.step(5)],
       ['ours, q8', () => q8.step(5)],
+      ['llama.cpp, Q8_0', () => llamaQ8.step(5)],
       ['ours, q4', () => q4.step(5)],
+      ['llama.cpp', () => llama.step(5)],
     ],
-    rounds * 10,
+    rounds * 6,
   );
-  const [f32 = 0, , q8Step = 0, q4Step = 0] = steps;
-  note(`${model.name}, one step`, { 'f32 / q8': f32 / q8Step, 'f32 / q4': f32 / q4Step });
+  const [f32 = 0, , q8Step = 0, theirQ8 = 0, q4Step = 0] = steps;
+  const ratios = { 'f32 / q8': f32 / q8Step, 'f32 / q4': f32 / q4Step, 'llama.cpp, Q8_0 / ours, q8': theirQ8 / q8Step };
+  note(`${model.name}, one step`, ratios);
+  await llama.dispose();
+  await llamaQ8.dispose();
   backend.dispose();
 }
 

@@ -37,7 +37,7 @@ export async function inTurn(what: string, contenders: readonly Contender[], rou
 }
 
 /** @throws Error where two contenders compute different things */
-export function agree(what: string, a: Float32Array, b: Float32Array): void {
+export function agree(what: string, a: Float32Array, b: Float32Array, tolerance = 1e-3): void {
   let [error, norm] = [0, 0];
   a.forEach((v, i) => {
     error += (v - b[i]!) ** 2;
@@ -45,8 +45,8 @@ export function agree(what: string, a: Float32Array, b: Float32Array): void {
   });
   const relative = Math.sqrt(error / norm);
   console.log(`  ${what}: relative L2 difference ${relative.toExponential(1)}`);
-  // Two f32 computations in different orders, over many layers.
-  if (!(relative < 1e-3)) throw new Error(`${what}: the contenders compute different things`);
+  // By default that of two f32 computations in different orders, over many layers.
+  if (!(relative < tolerance)) throw new Error(`${what}: the contenders compute different things`);
 }
 
 /** Keeps the results as JSON, with what they were measured on. */
