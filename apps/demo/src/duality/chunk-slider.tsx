@@ -71,6 +71,10 @@ export function ChunkSlider() {
               <Fact name={t.measured} value={ms ? duration(ms[at]!) : t.measuring} id="measured" />
             </tbody>
           </table>
+          <figure class="output-map">
+            <figcaption>{t.output}</figcaption>
+            <HeatMap label={t.output} rows={p} columns={l} values={transposed(stop.y, l, p)} />
+          </figure>
           <figcaption>
             <strong>{t.chartCosts}</strong> · {t.chartLeast(number(leastStop(stops, counts)))}
           </figcaption>
@@ -113,6 +117,11 @@ function assembled(stop: Stop, l: number, M: Float64Array): Float64Array {
     }
   }
   return shown;
+}
+
+/** (l, p) as (p, l): time from left to right. */
+function transposed(y: Float64Array, l: number, p: number): Float64Array {
+  return Float64Array.from(y, (_, at) => y[(at % l) * p + Math.floor(at / l)]!);
 }
 
 /** Outlines of the blocks on the diagonal, and hatching on those below. */

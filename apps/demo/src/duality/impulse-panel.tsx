@@ -116,7 +116,17 @@ export function ImpulsePanel() {
             />
           )}
           <div class="small-map">
-            <HeatMap label={t.matrix} rows={l} columns={l} values={M}>
+            <HeatMap
+              label={t.pokeMap(names[at]!)}
+              rows={l}
+              columns={l}
+              values={M}
+              onDrag={(_, to) => (first.value = to[1])}
+              onArrow={(_, right) => {
+                first.value = Math.min(Math.max(at + right, 0), l - 1);
+                return true;
+              }}
+            >
               <rect class="block" x={at} y="0" width="1" height={l} />
               {both && <rect class="block second" x={other} y="0" width="1" height={l} />}
             </HeatMap>

@@ -3,7 +3,7 @@ import { useCallback, useMemo } from 'preact/hooks';
 import { number } from '../i18n/i18n.js';
 import { Choices } from '../figures/choices.jsx';
 import { type Cell, HeatMap } from '../figures/heat-map.jsx';
-import { short } from '../figures/numerals.js';
+import { powerOfTen, short } from '../figures/numerals.js';
 import { Plot } from '../figures/plot.jsx';
 import {
   type Block,
@@ -171,7 +171,7 @@ function Spectrum({ view, n }: { view: LensView; n: number }) {
           type: 'log' as const,
           domain: [least, 1],
           ticks: [1e-16, 1e-12, 1e-8, 1e-4, 1],
-          tickFormat: (d: number) => (d === 1 ? '1' : short(d, 1).replace('1 · ', '')),
+          tickFormat: powerOfTen,
           grid: true,
           label: null,
         },

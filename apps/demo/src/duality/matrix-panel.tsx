@@ -23,37 +23,33 @@ export function MatrixPanel() {
     <section class="figure-section" id="matrix">
       <h2>{t.matrixTitle}</h2>
       <p>{t.matrixProse}</p>
-      <Formula
-        block
-        parts={[
-          sub('M', 'ji'),
-          o('='),
-          sub('L', 'ji'),
-          o('('),
-          subT('C', 'j'),
-          sub('B', 'i'),
-          o(')'),
-          sub('Δ', 'i'),
-          o(','),
-          <mspace width="1.2em" />,
-          sub('L', 'ji'),
-          o('='),
-          v('exp'),
-          o('('),
-          <munderover>
-            <mo>∑</mo>
-            {row(v('k'), o('='), v('i'), o('+'), k(1))}
-            {v('j')}
-          </munderover>,
-          sub('Δ', 'k'),
-          v('A'),
-          o(')'),
-        ]}
-      />
+      <div class="formulas">
+        <Formula
+          block
+          parts={[sub('M', 'ji'), o('='), sub('L', 'ji'), o('('), subT('C', 'j'), sub('B', 'i'), o(')'), sub('Δ', 'i')]}
+        />
+        <Formula
+          block
+          parts={[
+            sub('L', 'ji'),
+            o('='),
+            v('exp'),
+            o('('),
+            <munderover>
+              <mo>∑</mo>
+              {row(v('k'), o('='), v('i'), o('+'), k(1))}
+              {v('j')}
+            </munderover>,
+            sub('Δ', 'k'),
+            v('A'),
+            o(')'),
+          ]}
+        />
+      </div>
       <div class="figure-grid">
         <figure>
           <figcaption>
-            <strong>{t.matrix}</strong> · {where}. {t.scale}
+            <strong>{t.matrix}</strong> · {where} · {t.scale}
           </figcaption>
           <HeatMap
             {...square}

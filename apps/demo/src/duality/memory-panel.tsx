@@ -54,45 +54,43 @@ export function MemoryPanel() {
     <section class="figure-section" id="memory">
       <h2>{t.memoryTitle}</h2>
       <p>{t.memoryProse}</p>
-      <Formula
-        block
-        parts={[
-          <mfrac>
-            {row(v('d'), v('c'))}
-            {row(v('d'), v('t'))}
-          </mfrac>,
-          o('='),
-          <mfrac>
-            {k(1)}
-            {v('t')}
-          </mfrac>,
-          o('('),
-          v('A'),
-          v('c'),
-          o('+'),
-          v('B'),
-          v('x'),
-          o(')'),
-          o(','),
-          <mspace width="1.2em" />,
-          sub('A', 'kj'),
-          o('='),
-          o('−'),
-          <msqrt>{row(o('('), k(2), v('k'), o('+'), k(1), o(')'), o('('), k(2), v('j'), o('+'), k(1), o(')'))}</msqrt>,
-          <mspace width="0.6em" />,
-          row(v('k'), o('>'), v('j')),
-          o(','),
-          <mspace width="0.8em" />,
-          sub('A', 'kk'),
-          o('='),
-          o('−'),
-          o('('),
-          v('k'),
-          o('+'),
-          k(1),
-          o(')'),
-        ]}
-      />
+      <div class="formulas">
+        <Formula
+          block
+          parts={[
+            <mfrac>
+              {row(v('d'), v('c'))}
+              {row(v('d'), v('t'))}
+            </mfrac>,
+            o('='),
+            <mfrac>
+              {k(1)}
+              {v('t')}
+            </mfrac>,
+            o('('),
+            v('A'),
+            v('c'),
+            o('+'),
+            v('B'),
+            v('x'),
+            o(')'),
+          ]}
+        />
+        <Formula
+          block
+          parts={[
+            sub('A', 'kj'),
+            o('='),
+            o('−'),
+            <msqrt>
+              {row(o('('), k(2), v('k'), o('+'), k(1), o(')'), o('('), k(2), v('j'), o('+'), k(1), o(')'))}
+            </msqrt>,
+            <mspace width="0.6em" />,
+            row(v('k'), o('>'), v('j')),
+          ]}
+        />
+        <Formula block parts={[sub('A', 'kk'), o('='), o('−'), o('('), v('k'), o('+'), k(1), o(')')]} />
+      </div>
       <div class="actions presets">
         <span class="soft">{t.presets}</span>
         {presets.map((preset: Preset) => (

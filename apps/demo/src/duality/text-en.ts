@@ -71,6 +71,7 @@ export const en = {
   stateAlt: (count: string) => `${count} states between chunks`,
   noStates: 'One chunk: no state is handed on.',
   deviation: 'largest difference from the recurrence, as a fraction of the largest output',
+  output: 'y, the output of this stop, time from left to right: move the slider, it stays the same',
   blocks: 'blocks on the diagonal',
   states: 'states handed on',
   multiplyAdds: 'multiply-adds',
@@ -90,8 +91,9 @@ export const en = {
 
   impulseTitle: 'Poke one input',
   impulseProse:
-    'Set all inputs to zero but one and run the recurrence, with the Δ, B and C of this sentence. What comes out is a column of M: nothing before the poke, and after it the memory of that one token. Poke a second one and the answers add up.',
-  poke: (token: string) => `Poke at “${token}”`,
+    'Set all inputs to zero but one and run the recurrence, with the Δ, B and C of this sentence. What comes out is a column of M: nothing before the poke, and after it the memory of that one token. Poke a second one and the answers add up. Choose a column of the small matrix, or use the sliders.',
+  pokeMap: (token: string) =>
+    `The matrix M, the column of “${token}” marked. Arrow keys left and right choose another.`,
   pokeAt: 'First poke',
   size: 'Its size',
   second: 'A second poke',
@@ -149,7 +151,7 @@ export const en = {
 
   invarianceTitle: 'Break time-invariance',
   invarianceProse:
-    'Hold Δ, B and C at their means and the head treats every token alike. M becomes Toeplitz, the same along every diagonal, and a fast Fourier transform computes the product. Now let go of one of them, or move the Δ of a single token, and the convolution is wrong.',
+    'Hold Δ, B and C at their means and the head treats every token alike. M becomes Toeplitz, the same along every diagonal, and a fast Fourier transform computes the product. Now let go of one of them, or move the Δ of a single token (drag its column up or down, or use the sliders), and the convolution is wrong.',
   hold: 'Held at the mean',
   nudgeAt: 'Token',
   nudge: 'Its Δ, times',

@@ -69,6 +69,7 @@ export const zh = {
   stateAlt: (count: string) => `块间的 ${count} 个状态`,
   noStates: '只有一块：不传递状态。',
   deviation: '与递推结果的最大差（相对于最大输出）',
+  output: 'y，这一档的输出，时间从左到右：移动滑杆，它始终不变',
   blocks: '对角块',
   states: '传递的状态',
   multiplyAdds: '乘加次数',
@@ -88,8 +89,8 @@ export const zh = {
 
   impulseTitle: '拨动一个输入',
   impulseProse:
-    '除一个输入外全部置零，用这句话的 Δ、B、C 运行递推。得到的正是 M 的一列：拨动之前什么都没有，之后是对那个词元的记忆。再拨一个，两个响应会相加。',
-  poke: (token: string) => `拨动「${token}」`,
+    '除一个输入外全部置零，用这句话的 Δ、B、C 运行递推。得到的正是 M 的一列：拨动之前什么都没有，之后是对那个词元的记忆。再拨一个，两个响应会相加。可以在小矩阵上选一列，也可以用滑杆。',
+  pokeMap: (token: string) => `矩阵 M，标出的是「${token}」那一列。左右方向键另选一列。`,
   pokeAt: '第一次拨动',
   size: '幅度',
   second: '再拨一个',
@@ -137,7 +138,7 @@ export const zh = {
 
   invarianceTitle: '打破时不变性',
   invarianceProse:
-    '把 Δ、B、C 固定为平均值，这个头就对每个词元一视同仁。M 变成 Toeplitz 矩阵，沿每条对角线都相同，快速傅里叶变换就能算出乘积。现在放开其中一个，或只动一个词元的 Δ，卷积就错了。',
+    '把 Δ、B、C 固定为平均值，这个头就对每个词元一视同仁。M 变成 Toeplitz 矩阵，沿每条对角线都相同，快速傅里叶变换就能算出乘积。现在放开其中一个，或只动一个词元的 Δ（上下拖动它那一列，或用滑杆），卷积就错了。',
   hold: '固定为平均值',
   nudgeAt: '词元',
   nudge: '它的 Δ 乘以',

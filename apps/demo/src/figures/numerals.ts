@@ -2,14 +2,16 @@ import { number } from '../i18n/i18n.js';
 
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
+const superscript = (exponent: number): string =>
+  (exponent < 0 ? '⁻' : '') + String(Math.abs(exponent)).replace(/\d/g, (d) => superscripts[Number(d)]!);
+
 /** A number as one would write it by hand, with three digits: 0.125, 12 300, 2.4 · 10⁻⁹. */
 export function short(value: number, digits = 3): string {
   const size = Math.abs(value);
   if (value === 0 || !Number.isFinite(value)) return String(value === 0 ? 0 : value);
   if (size < 1e-3 || size >= 1e7) {
     const [mantissa = '', exponent = '0'] = value.toExponential(Math.max(0, digits - 1)).split('e');
-    const power = String(Math.abs(Number(exponent))).replace(/\d/g, (d) => superscripts[Number(d)]!);
-    return `${mantissa.replace('-', '−')} · 10${Number(exponent) < 0 ? '⁻' : ''}${power}`;
+    return `${mantissa.replace('-', '−')} · 10${superscript(Number(exponent))}`;
   }
   return number(value, size >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: digits }).replace(
     '-',
@@ -22,7 +24,7 @@ export function powerOfTen(value: number): string {
   const exponent = Math.round(Math.log10(value));
   if (Math.abs(value / 10 ** exponent - 1) > 1e-9) return '';
   if (Math.abs(exponent) <= 3) return number(10 ** exponent, { maximumFractionDigits: 3 });
-  return short(10 ** exponent, 1).replace('1 · ', '');
+  return `10${superscript(exponent)}`;
 }
 
 /** Milliseconds, or microseconds where there are few. */

@@ -1,6 +1,7 @@
 import type { PlotOptions } from '@observablehq/plot';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { theme } from '../shell/theme.js';
+import { text } from './text.js';
 
 type PlotLibrary = typeof import('@observablehq/plot');
 
@@ -20,9 +21,10 @@ export function Plot({
   const host = useRef<HTMLDivElement>(null);
   const [library, setLibrary] = useState<PlotLibrary>();
   const [width, setWidth] = useState(0);
+  const [failed, setFailed] = useState(false);
   const shown = theme.value;
   useEffect(() => {
-    void import('@observablehq/plot').then((plot) => setLibrary(plot));
+    import('@observablehq/plot').then(setLibrary, () => setFailed(true));
     const watcher = new ResizeObserver(([entry]) => setWidth(Math.round(entry!.contentRect.width)));
     watcher.observe(host.current!);
     return () => watcher.disconnect();
@@ -34,5 +36,14 @@ export function Plot({
     chart.setAttribute('aria-hidden', 'true');
     host.current!.replaceChildren(chart);
   }, [library, width, draw, shown, height]);
-  return <div ref={host} class="plot" role="img" aria-label={label} style={{ minHeight: `${height}px` }} />;
+  return (
+    <>
+      <div ref={host} class="plot" role="img" aria-label={label} style={{ minHeight: `${height}px` }} />
+      {failed && (
+        <p class="soft note" role="alert">
+          {text.value.noChart}
+        </p>
+      )}
+    </>
+  );
 }
