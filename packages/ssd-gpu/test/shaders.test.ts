@@ -3,6 +3,7 @@ import { afterAll, describe, expect, inject, it } from 'vitest';
 import { shadersModule, target } from '../scripts/shaders.js';
 import { kernelsOf } from '../src/describe.js';
 import { openGpu } from '../src/open.js';
+import { findGpu } from '../src/runtime/gpu.js';
 import { linearNarrowKernel } from '../src/operations/linear-kernels.js';
 import { STORAGE } from '../src/operations/weight.js';
 import {
@@ -83,4 +84,27 @@ describe.each(inject('gpuDrivers'))('shaders on %s', (name) => {
     expect(said).toEqual([]);
     expect(seen.size).toBeGreaterThanOrEqual(50);
   });
+});
+
+it('those with subgroup matrices compile too, on a device that checks and computes nothing', async () => {
+  const entry = await findGpu(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  const adapter = (await entry.requestAdapter())!;
+  const requiredFeatures = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'] as GPUFeatureName[];
+  const device = await adapter.requestDevice({ requiredFeatures });
+  const said: string[] = [];
+  let compiled = 0;
+  for (const kernel of new Set(Object.values(kernelsOf).flat())) {
+    for (const variant of kernel.variants.filter(({ enables }) => enables?.includes('subgroup-matrix'))) {
+      for (const form of forms) {
+        const all = { ...constants, ...form, STORED: STORAGE.f16 };
+        const code = shaderText(kernel, variant, constantsFor(kernel, variant, all));
+        const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+        said.push(...messages.map(({ message, lineNum }) => `${kernel.name} ${variant.name}:${lineNum}: ${message}`));
+        compiled++;
+      }
+    }
+  }
+  expect(said).toEqual([]);
+  expect(compiled).toBeGreaterThan(0);
+  device.destroy();
 });

@@ -13,11 +13,7 @@ import { isWide, nowhere } from './views.js';
  */
 export function matrixLaunches(product: Product): LaunchWork[] | undefined {
   const { gpu, weight, rows } = product;
-  const constants = {
-    STORED: common(product, 0).constants.STORED,
-    // Tall tiles where there are enough of them to fill a device.
-    DOWN: Math.ceil(weight.shape[0] / 128) * Math.ceil(rows / 128) >= 128 ? 2 : 1,
-  };
+  const constants = { STORED: common(product, 0).constants.STORED };
   if (gpu.pipelines.choose(linearTilesKernel, constants).variant.name !== MATRIX) return undefined;
   const bytes = 16 * Math.ceil(rows / 16) * weight.octets * 16;
   if (bytes > gpu.capabilities.bindingBytes) return undefined;
@@ -41,7 +37,7 @@ export function matrixLaunches(product: Product): LaunchWork[] | undefined {
         constants: { ...constants, WIDE_OUT: wideOut(product, index) },
         buffers: { ...bound, narrow: narrowed.narrow, row_scales: narrowed.rowScales },
         params: { ...params, ...places, norm_offset: 0, eps: 0 },
-        grid: [Math.ceil(params.outputs / 128), Math.ceil(rows / (64 * constants.DOWN))],
+        grid: [Math.ceil(params.outputs / 128), Math.ceil(rows / 64)],
       },
     });
   });

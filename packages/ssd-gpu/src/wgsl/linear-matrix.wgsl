@@ -1,20 +1,20 @@
 // Y = X Wᵀ on subgroup matrices: f16 factors, f32 sums. Both factors lie in blocks of 16 × 16, so that what a workgroup takes of them is runs of memory. A tile
-// of 64 DOWN × 128 results to a workgroup of 4 DOWN subgroups, a patch of 64 × 32 to each. 32 columns of both factors stand in shared
+// of 64 × 128 results to a workgroup of four subgroups, a patch of 64 × 32 to each. 32 columns of both factors stand in shared
 // memory at a time, the next ones are on their way into registers. (Matrices are named one by one: an index would take them out of the registers.)
 
-const WG = 128u * DOWN;
+const WG = 128u;
 /// A row in shared memory: 32 numbers, and eight more so that neighbours lie in different banks.
 const STRIDE = 40u;
-const LEFT_OCTETS = 256u * DOWN / WG;
+const LEFT_OCTETS = 256u / WG;
 const RIGHT_OCTETS = 512u / WG;
 
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
 
-var<workgroup> left_tile: array<vec4<f16>, 64u * DOWN * STRIDE / 4u>;
+var<workgroup> left_tile: array<vec4<f16>, 64u * STRIDE / 4u>;
 var<workgroup> right_tile: array<vec4<f16>, 128u * STRIDE / 4u>;
-var<workgroup> results: array<f32, 1024u * DOWN>;
+var<workgroup> results: array<f32, 1024u>;
 
 /// A subgroup's sums: rows 16 apart by letter, columns 16 apart by number.
 struct Patch {
@@ -47,17 +47,17 @@ fn right_at(column: u32, k: u32) -> Right {
 }
 
 /// Sixteen of the sums' terms.
-fn multiply(row: u32, column: u32, k: u32, patch_: ptr<function, Patch>) {
+fn multiply(column: u32, k: u32, patch_: ptr<function, Patch>) {
   let r0 = right_at(column, k);
   let r1 = right_at(column + 16u, k);
-  let a = left_at(row, k);
-  let b = left_at(row + 16u, k);
+  let a = left_at(0u, k);
+  let b = left_at(16u, k);
   (*patch_).a0 = subgroupMatrixMultiplyAccumulate(a, r0, (*patch_).a0);
   (*patch_).a1 = subgroupMatrixMultiplyAccumulate(a, r1, (*patch_).a1);
   (*patch_).b0 = subgroupMatrixMultiplyAccumulate(b, r0, (*patch_).b0);
   (*patch_).b1 = subgroupMatrixMultiplyAccumulate(b, r1, (*patch_).b1);
-  let c = left_at(row + 32u, k);
-  let d = left_at(row + 48u, k);
+  let c = left_at(32u, k);
+  let d = left_at(48u, k);
   (*patch_).c0 = subgroupMatrixMultiplyAccumulate(c, r0, (*patch_).c0);
   (*patch_).c1 = subgroupMatrixMultiplyAccumulate(c, r1, (*patch_).c1);
   (*patch_).d0 = subgroupMatrixMultiplyAccumulate(d, r0, (*patch_).d0);
@@ -85,13 +85,12 @@ fn main(
   @builtin(subgroup_id) subgroup: u32,
 ) {
   let blocks = params.octets / 2u;
-  let first_row = group.y * 64u * DOWN;
+  let first_row = group.y * 64u;
   let first_column = group.x * 128u;
   // Rows past the last block are computed from its numbers and never stored.
   let last_row = (params.rows - 1u) / 16u;
   let last_column = (params.outputs - 1u) / 16u;
-  let row = 64u * (subgroup / 4u);
-  let column = 32u * (subgroup % 4u);
+  let column = 32u * subgroup;
 
   var patch_: Patch;
   var left: array<vec4u, LEFT_OCTETS>;
@@ -121,9 +120,9 @@ fn main(
     for (var u = 0u; u < RIGHT_OCTETS; u++) {
       right[u] = load_weights(octet_at(first_column / 16u, last_column, blocks, b + 2u, u * WG + lane));
     }
-    multiply(row, column, 0u, &patch_);
+    multiply(column, 0u, &patch_);
     if (b + 1u < blocks) {
-      multiply(row, column, 16u, &patch_);
+      multiply(column, 16u, &patch_);
     }
   }
 
@@ -143,6 +142,6 @@ fn main(
       default: { subgroupMatrixStore<row_major>(&results, start, patch_.d1, 16u); }
     }
     workgroupBarrier();
-    deliver(start, first_row + row + 16u * (i / 2u), first_column + column + 16u * (i % 2u), own);
+    deliver(start, first_row + 16u * (i / 2u), first_column + column + 16u * (i % 2u), own);
   }
 }

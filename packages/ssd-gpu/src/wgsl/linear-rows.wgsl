@@ -57,30 +57,18 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     own_starts[i] = row_at(params.x, min(batch + min(own_row + ROWS * i, BATCH - 1u), params.rows - 1u));
   }
 
-  // DEPTH octets are in flight at a time.
+  // With DEPTH = 2 two octets are in flight at a time.
   let blocks = params.octets / 2u;
   let half = lane % 2u;
   let octets = first / 16u * blocks * 32u + (first % 16u + own_row) * 2u + half;
   for (var b = lane / (2u * ROWS); b < blocks; b += SLICES * DEPTH) {
-    let w0 = fetch(octets + 32u * b);
-    let b1 = b + SLICES;
-    let b2 = b + 2u * SLICES;
-    let b3 = b + 3u * SLICES;
-    if (DEPTH == 1u) {
-      accumulate(w0, 16u * b + 8u * half);
+    let w = fetch(octets + 32u * b);
+    if (DEPTH == 2u) {
+      let next = fetch(octets + 32u * min(b + SLICES, blocks - 1u));
+      accumulate(w, 16u * b + 8u * half);
+      accumulate(next, 16u * (b + SLICES) + 8u * half);
     } else {
-      let w1 = fetch(octets + 32u * min(b1, blocks - 1u));
-      if (DEPTH == 2u) {
-        accumulate(w0, 16u * b + 8u * half);
-        accumulate(w1, 16u * b1 + 8u * half);
-      } else {
-        let w2 = fetch(octets + 32u * min(b2, blocks - 1u));
-        let w3 = fetch(octets + 32u * min(b3, blocks - 1u));
-        accumulate(w0, 16u * b + 8u * half);
-        accumulate(w1, 16u * b1 + 8u * half);
-        accumulate(w2, 16u * b2 + 8u * half);
-        accumulate(w3, 16u * b3 + 8u * half);
-      }
+      accumulate(w, 16u * b + 8u * half);
     }
   }
   for (var i = 0u; i < BATCH; i++) {
