@@ -37,7 +37,7 @@ async function desk(): Promise<Opened & { told: string }> {
 }
 
 async function openAddress(page: Page, address: string): Promise<void> {
-  await page.getByLabel('Address of a folder').fill(address);
+  await page.getByLabel('Hub id or address of a folder').fill(address);
   await button(page, 'Open').click();
 }
 
@@ -80,6 +80,26 @@ test('a model comes from a folder and from files', async () => {
   await loaded(page, 'config.json');
   await modelReady(page);
   expect(await storyOf(page)).toBe(told);
+  expect(errors).toEqual([]);
+});
+
+test('a model from files is there on the next visit, until it is removed', async () => {
+  const { page, errors } = await desk();
+  await page.setInputFiles('[data-picks=folder]', checkpoint);
+  await loaded(page, 'checkpoint');
+  await page.getByText('Kept in this browser').waitFor();
+  await page.reload();
+  await modelReady(page);
+  await page.getByText('Use another model').click();
+  await button(page, 'Open checkpoint, kept in this browser').click();
+  await loaded(page, 'checkpoint');
+  await modelReady(page);
+  await setRange(page, 'Length', 16);
+  await write(page);
+  expect(await storyOf(page)).toContain('Once upon a time');
+  expect(await findings(page)).toEqual([]);
+  await button(page, 'Remove checkpoint from this browser').click();
+  await expect.poll(() => page.getByText('Kept in this browser').count()).toBe(0);
   expect(errors).toEqual([]);
 });
 

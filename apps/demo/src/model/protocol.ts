@@ -3,14 +3,17 @@
 import type { BackendDescription, WeightFormat } from '@mamba2/core';
 import type { BackendName, InspectedLayer, ModelConfig, Stopped } from '@mamba2/model';
 import type { MergeStep } from '@mamba2/tokenizer';
+import type { Kept } from './shelf.js';
 
 /** Where a model comes from. */
 export type ModelSource =
   | { kind: 'storyteller' }
-  /** A folder's address. */
+  /** A hub id, `owner/name`, or a folder's address. */
   | { kind: 'url'; url: string }
   /** Files of a picker or a drop, by their path inside the chosen folder. */
-  | { kind: 'files'; name: string; files: Readonly<Record<string, Blob>> };
+  | { kind: 'files'; name: string; files: Readonly<Record<string, Blob>> }
+  /** Files that were kept on an earlier visit. */
+  | { kind: 'kept'; name: string };
 
 /** A model that is ready. */
 export interface ModelInfo {
@@ -73,6 +76,12 @@ export interface Requests {
     ask: { source: ModelSource; backend: BackendName; format: WeightFormat };
     report: { loaded: number; total: number };
     answer: ModelInfo;
+  };
+  /** The models that the browser keeps for this page; with `keep`, after taking those files in, with `discard`, after letting one go. */
+  shelf: {
+    ask: { keep?: { name: string; files: Readonly<Record<string, Blob>> }; discard?: string };
+    report: never;
+    answer: Kept[];
   };
   /** Variants in use now; some are chosen only when first needed. */
   describe: { ask: null; report: never; answer: BackendDescription };

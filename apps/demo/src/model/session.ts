@@ -3,6 +3,7 @@ import type { WeightFormat } from '@mamba2/core';
 import type { BackendName } from '@mamba2/model';
 import { failureOf, ModelClient } from './client.js';
 import type { Failure, ModelInfo, ModelSource } from './protocol.js';
+import type { Kept } from './shelf.js';
 
 /** The page's one model: every page shows and uses the same. */
 export const client = new ModelClient();
@@ -69,6 +70,7 @@ export async function load(wanted: Partial<typeof current.value> = {}): Promise<
     });
     current.value = choice;
     model.value = info;
+    if (choice.source.kind === 'files') void stock({ keep: choice.source });
     return true;
   } catch (error) {
     if (controller.signal.aborted) return false;
@@ -87,4 +89,19 @@ export function ensureModel(): Promise<boolean> {
   if (model.value) return Promise.resolve(true);
   first ??= load().finally(() => (first = undefined));
   return first;
+}
+
+/** The models that the browser keeps for this page. */
+export const shelf = signal<readonly Kept[]>([]);
+
+/** Looks at the shelf, after putting something on it or taking it off. Where nothing can be kept it stays empty. */
+export async function stock(
+  change: { keep?: { name: string; files: Readonly<Record<string, Blob>> }; discard?: string } = {},
+): Promise<void> {
+  const { keep, discard } = change;
+  const ask = {
+    ...(keep && { keep: { name: keep.name, files: keep.files } }),
+    ...(discard !== undefined && { discard }),
+  };
+  shelf.value = await client.ask('shelf', ask).catch(() => []);
 }

@@ -1,9 +1,10 @@
-import { ArgumentError } from '@mamba2/core';
+import { ArgumentError, CheckpointError } from '@mamba2/core';
 import { Mamba2, readSafetensors, type SourceInput, type State } from '@mamba2/model';
 import { storyteller } from '@mamba2/storyteller';
 import type { Tokenizer } from '@mamba2/tokenizer';
 import type { ModelInfo, ModelSource, StateLayer, StoryToken, TokenInfo } from './protocol.js';
 import { serve } from './serve.js';
+import { discard, keep as keepFiles, kept, take } from './shelf.js';
 import { Story } from './story.js';
 
 let loaded: Mamba2 | undefined;
@@ -12,7 +13,7 @@ let nextStory = 0;
 
 serve({
   async load({ source, backend, format }, { report, signal }) {
-    const model = await Mamba2.load(sourceOf(source), {
+    const model = await Mamba2.load(await sourceOf(source), {
       backend,
       dtype: format,
       signal,
@@ -23,6 +24,12 @@ serve({
     loaded?.dispose();
     loaded = model;
     return infoOf(model);
+  },
+
+  async shelf(ask) {
+    if (ask.keep) await keepFiles(ask.keep.name, ask.keep.files);
+    if (ask.discard !== undefined) await discard(ask.discard);
+    return kept();
   },
 
   describe: async () => ready().backend.describe(),
@@ -122,10 +129,13 @@ function find(story: number): Story {
   throw new ArgumentError('this story has ended', { fix: 'begin a new one' });
 }
 
-function sourceOf(source: ModelSource): SourceInput {
+async function sourceOf(source: ModelSource): Promise<SourceInput> {
   if (source.kind === 'storyteller') return storyteller;
   if (source.kind === 'url') return source.url;
-  return { name: source.name, files: source.files };
+  if (source.kind === 'files') return { name: source.name, files: source.files };
+  const files = await take(source.name);
+  if (files) return { name: source.name, files };
+  throw new CheckpointError(`${source.name} is no longer kept here`, { fix: 'choose its files again' });
 }
 
 function infoOf(model: Mamba2): ModelInfo {

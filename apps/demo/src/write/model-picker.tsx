@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { ModelSource } from '../model/protocol.js';
-import { current } from '../model/session.js';
+import { current, shelf, stock } from '../model/session.js';
 import { chosen, dropped } from './files.js';
 import { text } from './text.js';
 
@@ -12,6 +12,7 @@ export function ModelPicker({ busy, onChoose }: { busy: boolean; onChoose: (sour
   const over = useSignal(false);
   const folder = useRef<HTMLInputElement>(null);
   const files = useRef<HTMLInputElement>(null);
+  useEffect(() => void stock(), []);
   const take = ({ currentTarget }: { currentTarget: HTMLInputElement }) => {
     if (currentTarget.files?.length) onChoose({ kind: 'files', ...chosen(currentTarget.files) });
     currentTarget.value = '';
@@ -68,6 +69,39 @@ export function ModelPicker({ busy, onChoose }: { busy: boolean; onChoose: (sour
         <input ref={folder} type="file" hidden data-picks="folder" {...{ webkitdirectory: true }} onChange={take} />
         <input ref={files} type="file" hidden multiple data-picks="files" onChange={take} />
       </div>
+      {shelf.value.length > 0 && (
+        <div class="shelf">
+          <h3>{t.kept}</h3>
+          <ul>
+            {shelf.value.map(({ name, bytes }) => (
+              <li key={name}>
+                <span>
+                  {name} <small class="soft numbers">{t.megabytes(bytes)}</small>
+                </span>
+                <span class="actions">
+                  <button
+                    type="button"
+                    disabled={busy}
+                    aria-label={t.openKept(name)}
+                    onClick={() => onChoose({ kind: 'kept', name })}
+                  >
+                    {t.open}
+                  </button>
+                  <button
+                    type="button"
+                    class="quiet"
+                    disabled={busy}
+                    aria-label={t.removeKept(name)}
+                    onClick={() => void stock({ discard: name })}
+                  >
+                    {t.remove}
+                  </button>
+                </span>
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
       {current.value.source.kind !== 'storyteller' && (
         <button type="button" disabled={busy} onClick={() => onChoose({ kind: 'storyteller' })}>
           {t.storyteller}
