@@ -11,7 +11,9 @@ import {
 import { Tokenizer } from '@mamba2/tokenizer';
 import { type BackendName, openBackend } from './backends.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint/checkpoint.js';
-import type { SourceInput } from './checkpoint/source.js';
+import { readText } from './checkpoint/file.js';
+import type { FetchProgress } from './checkpoint/hub.js';
+import { openSource, type SourceInput, type SourceOptions } from './checkpoint/source.js';
 import type { ModelConfig } from './config.js';
 import { expectLoadDtype, type LoadDtype } from './dtype.js';
 import { feed, type FeedOptions, padded } from './feed.js';
@@ -30,11 +32,46 @@ export interface LoadOptions {
   backend?: Backend | Promise<Backend> | BackendName;
   /** How matrices are kept: as stored (the default), as floats of a type, or in blocks. */
   dtype?: LoadDtype;
-  /** In place of the checkpoint's own tokenizer: an object, the text of a `tokenizer.json`, or null for none. */
+  /**
+   * In place of the checkpoint's own tokenizer: an object, the text of a `tokenizer.json`, or null for none. mamba_ssm's checkpoints bring none: from
+   * a hub they get the one they were trained with, GPT-NeoX's (`EleutherAI/gpt-neox-20b`).
+   */
   tokenizer?: Tokenizer | string | null;
-  /** Bytes as they arrive on the backend. */
+  /** A hub model's branch, tag or commit; `main` unless given. */
+  revision?: string;
+  /** An access token of the hub, for private and gated models. */
+  token?: string;
+  /** Another hub than https://huggingface.co. */
+  endpoint?: string;
+  /**
+   * Whether a hub's files are kept, true unless given: in Node where huggingface_hub keeps them (text names another folder), in a browser in the
+   * page's own file system. With false tensors are read straight from the hub.
+   */
+  cache?: boolean | string;
+  /** Bytes as they are fetched from a hub into the cache, then as they arrive on the backend. */
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
+}
+
+const LOAD_OPTIONS = [
+  'backend',
+  'dtype',
+  'tokenizer',
+  'revision',
+  'token',
+  'endpoint',
+  'cache',
+  'onProgress',
+  'signal',
+];
+
+/** The longest `tokenizer.json` that is read. */
+const TOKENIZER_LIMIT = 256 << 20;
+
+/** An object without what is undefined. */
+function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 export interface PrefillOptions extends FeedOptions, StateOptions {
@@ -95,20 +132,23 @@ export class Mamba2 {
 
   /**
    * Loads a checkpoint in transformers' or mamba_ssm's format. All or nothing: if anything fails, nothing stays behind.
-   * @param source a folder, a URL, files, or an object that names them
+   * @param source a hub id (`state-spaces/mamba2-130m`), a folder, a URL, files, a directory handle, or an object that names files
    * @throws CheckpointError for damaged or contradictory files, UnsupportedError for an architecture this does not compute, naming it
    */
   static async load(source: SourceInput, options: LoadOptions = {}): Promise<Mamba2> {
-    refuseUnknown('load', options, ['backend', 'dtype', 'tokenizer', 'onProgress', 'signal']);
-    const { signal, onProgress } = options;
+    refuseUnknown('load', options, LOAD_OPTIONS);
+    const { signal, onProgress, revision, token, endpoint, cache } = options;
+    const hub = defined({ revision, token, endpoint, cache });
     const dtype = expectLoadDtype(options.dtype ?? 'stored');
     const given = await options.backend;
     const backend = given === undefined || typeof given === 'string' ? await openBackend(given) : given;
     const disposeBackend = () => backend !== given && backend.dispose();
     try {
-      const checkpoint = await openCheckpoint(source, { signal });
+      const onFetch = ({ file, fetched, total }: FetchProgress) =>
+        onProgress?.({ stage: 'fetching', loaded: fetched, total, tensor: file });
+      const checkpoint = await openCheckpoint(source, { signal, hub, onFetch });
       try {
-        const tokenizer = await findTokenizer(checkpoint, options.tokenizer);
+        const tokenizer = await findTokenizer(checkpoint, options.tokenizer, { signal, hub, onFetch });
         const mark = await fingerprint(checkpoint, signal);
         const { weights, free } = await loadWeights(backend, checkpoint, { dtype, onProgress, signal });
         const network = { backend, config: checkpoint.config, weights };
@@ -268,10 +308,22 @@ export class Mamba2 {
   }
 }
 
-async function findTokenizer(checkpoint: Checkpoint, given: LoadOptions['tokenizer']): Promise<Tokenizer | undefined> {
+/** The tokenizer of mamba_ssm's published models, which name none. */
+const MAMBA_SSM_TOKENIZER = 'EleutherAI/gpt-neox-20b';
+
+/** What is given, or else the checkpoint's own, or else, of mamba_ssm's models on a hub, GPT-NeoX's from the same hub. */
+async function findTokenizer(
+  checkpoint: Checkpoint,
+  given: LoadOptions['tokenizer'],
+  { hub: { revision: _, ...hub } = {}, ...options }: SourceOptions,
+): Promise<Tokenizer | undefined> {
   if (given === null) return undefined;
   if (given !== undefined && typeof given !== 'string') return fitting(given, checkpoint);
-  const json = given ?? (await checkpoint.tokenizerJson());
+  let json = given ?? (await checkpoint.tokenizerJson());
+  if (json === undefined && checkpoint.fromHub && checkpoint.config.format === 'mamba_ssm') {
+    const source = await openSource(MAMBA_SSM_TOKENIZER, { ...options, hub });
+    json = await readText(source.file('tokenizer.json'), TOKENIZER_LIMIT, options.signal).finally(() => source.close());
+  }
   return json === undefined ? undefined : fitting(Tokenizer.fromJSON(json), checkpoint);
 }
 

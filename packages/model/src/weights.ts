@@ -55,11 +55,13 @@ export interface ModelWeights<S> {
 
 /** How far loading is. */
 export interface LoadProgress {
-  /** Bytes of tensors that are on the backend. */
+  /** `fetching` while one of a hub's files comes into the cache; `loading` tensors onto the backend. */
+  stage: 'fetching' | 'loading';
+  /** Bytes of the file that are here, or of tensors that are on the backend. */
   loaded: number;
-  /** Bytes of all tensors. */
+  /** Bytes of the file, or of all tensors. */
   total: number;
-  /** The tensor that came last. */
+  /** The tensor that came last, or the file that is fetched. */
   tensor: string;
 }
 
@@ -92,7 +94,7 @@ export async function loadWeights<S>(
     const thing = await bring(entry);
     made.push(thing);
     loaded += entry.byteLength;
-    onProgress?.({ loaded, total: checkpoint.totalBytes, tensor: name });
+    onProgress?.({ stage: 'loading', loaded, total: checkpoint.totalBytes, tensor: name });
     return thing;
   }
   const has = (name: string) => checkpoint.tensors.has(name);

@@ -50,7 +50,8 @@ async function server(
 const folderOf = (name: string) => new URL(`models/${name}/`, goldens);
 const model = 'hf_mamba2_bf16_sharded';
 const truth = async () => contents(await openCheckpoint(fileURLToPath(folderOf(model))));
-const fileOf = async (input: SourceInput, path = 'data') => (await openSource(input)).file(path);
+const fileOf = async (input: SourceInput, path = 'data') =>
+  (await openSource(input, { http: { attempts: 1 } })).file(path);
 
 describe('one checkpoint from everywhere it may lie', () => {
   test('a path, with and without a slash, and a file: URL', async () => {
@@ -109,7 +110,7 @@ describe('one checkpoint from everywhere it may lie', () => {
     await (await fileOf({ name: 'm', files: { data: '/assets/data.bin' } })).size();
     expect(seen.map((line) => line.split(' ')[1])).toEqual(['/models/tiny/data', '/assets/data.bin']);
     vi.unstubAllGlobals();
-    expect(await refusal(openSource('models/tiny'))).toMatch(/^UnsupportedError: there is no file system here/);
+    expect(await refusal(openSource('./models/tiny'))).toMatch(/^UnsupportedError: there is no file system here/);
   });
 
   test("one's own source", async () => {
@@ -329,7 +330,7 @@ describe('over HTTP', () => {
   test('no server', async () => {
     const { url, close } = await serve(() => {});
     await close();
-    expect(await refusal(openCheckpoint(url))).toMatch(/can't be reached/);
+    expect(await refusal(openCheckpoint(url, { http: { attempts: 1 } }))).toMatch(/can't be reached/);
   });
 
   test('aborting ends a stalled read with its own reason, and leaves the file usable', async () => {

@@ -13,14 +13,15 @@ import {
 } from '@mamba2/core';
 import type { ModelConfig } from '../config.js';
 import { parseMambaSsmConfig } from './config-mamba-ssm.js';
+import { parseMistralParams } from './config-mistral.js';
 import { ConfigReader } from './config-reader.js';
 import { parseTransformersConfig } from './config-transformers.js';
 import { readText } from './file.js';
 import { type JsonObject, parseJsonObject } from './json.js';
 import { type MatchedTensors, matchTensors } from './layout.js';
-import { openWeights } from './shards.js';
+import { mistralWeights, openWeights } from './shards.js';
 import { shown } from './shown.js';
-import { openSource, type Source, type SourceInput } from './source.js';
+import { openSource, type Source, type SourceInput, type SourceOptions } from './source.js';
 import { isSamePlace, loadTensor, type TensorEntry, tensorPieces } from './tensor-entry.js';
 import { readTokenIds } from './token-ids.js';
 
@@ -50,6 +51,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   /** Bytes of all tensors. */
   readonly totalBytes: number;
+  /** Whether it came from a hub, by its id. */
+  readonly fromHub: boolean;
   /** The text of `tokenizer.json`; undefined where the checkpoint has none. */
   tokenizerJson(): Promise<string | undefined>;
   /** Ends what is under way. */
@@ -64,11 +67,15 @@ export interface ReadProgress {
   readonly total: number;
 }
 
-export interface OpenCheckpointOptions {
-  /** Ends opening, and every later read. */
-  signal?: AbortSignal | undefined;
+export interface OpenCheckpointOptions extends SourceOptions {
   /** Called while tensors are read, every 16 MiB and at the end of each. */
   onProgress?: ((progress: ReadProgress) => void) | undefined;
+}
+
+/** Whether the checkpoint is under mistral-inference's names, whatever others it has. */
+async function hasMistralFormat(source: Source, signal?: AbortSignal): Promise<boolean> {
+  const sizes = ['params.json', mistralWeights].map(async (file) => source.file(file).size(signal));
+  return (await Promise.all(sizes)).every((size) => size !== undefined);
 }
 
 const configLimit = 1 << 20;
@@ -80,17 +87,16 @@ const tokenizerLimit = 256 << 20;
  * @throws CheckpointError for a checkpoint that is incomplete, damaged or contradicts itself; UnsupportedError for one that is of a kind this
  *   library does not run; the signal's reason when it aborts
  */
-export async function openCheckpoint(
-  input: SourceInput,
-  { signal, onProgress }: OpenCheckpointOptions = {},
-): Promise<Checkpoint> {
-  const source = await openSource(input, signal ? { signal } : {});
+export async function openCheckpoint(input: SourceInput, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
+  const { signal, onProgress } = options;
+  const source = await openSource(input, options);
   const close = () => {
     if (source !== input) source.close();
   };
   try {
     const config = await readConfig(source, signal);
-    const matched = matchTensors(config, await openWeights(source, signal));
+    const weights = (await hasMistralFormat(source, signal)) ? [mistralWeights] : undefined;
+    const matched = matchTensors(config, await openWeights(source, signal, weights));
     await expectTied(matched, signal);
     const entries = [...matched.tensors];
     const totalBytes = entries.reduce((sum, [, { entry }]) => sum + entry.byteLength, 0);
@@ -104,6 +110,7 @@ export async function openCheckpoint(
         entries.map(([name, { entry, shape }]) => [name, checkpointTensor(entry, shape, signal, onBytes)]),
       ),
       totalBytes,
+      fromHub: source.fromHub === true,
       tokenizerJson: () => readText(source.file('tokenizer.json'), tokenizerLimit, signal),
       close,
     };
@@ -137,6 +144,11 @@ function checkpointTensor(
 }
 
 async function readConfig(source: Source, signal?: AbortSignal): Promise<ModelConfig> {
+  // Codestral Mamba comes in its own format and, beside it, converted to transformers': its own says what it was trained as.
+  if (await hasMistralFormat(source, signal)) {
+    const params = await readText(source.file('params.json'), configLimit, signal);
+    return parseMistralParams(parseJsonObject('params.json', params ?? ''));
+  }
   const text = await readText(source.file('config.json'), configLimit, signal);
   if (text === undefined) {
     throw new CheckpointError(`${source.name} has no config.json`, {

@@ -1,5 +1,6 @@
 import { CheckpointError } from '@mamba2/core';
 import { allocate, blobFile, expectRange, orAbort, type RandomAccessFile } from './file.js';
+import { BrokenConnection, cutShort, HttpClient } from './http-client.js';
 
 /** How much the first request asks for: it tells the size, and holds all of a config file or of most headers. */
 const headBytes = 64 * 1024;
@@ -23,16 +24,23 @@ interface Opened {
  * of the file counts as no file: development servers answer so for paths they don't know.
  * @param lifetime ends every request when it aborts
  */
-export function httpFile(name: string, url: URL, lifetime: AbortSignal): RandomAccessFile {
+export function httpFile(
+  name: string,
+  url: URL,
+  lifetime: AbortSignal,
+  client: HttpClient = new HttpClient(),
+): RandomAccessFile {
   const shown = `${name} at ${url.origin === 'null' ? url.protocol : url.origin + url.pathname}`;
   let opening: Promise<Opened | undefined> | undefined;
 
   /** The first answer, asked for once however many callers wait for it; a failure is forgotten so that the next caller tries again. */
   function open(signal?: AbortSignal): Promise<Opened | undefined> {
-    opening ??= openFile(shown, url, lifetime).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
+    opening ??= client
+      .again(lifetime, () => openFile(client, shown, url, lifetime))
+      .catch((error: unknown) => {
+        opening = undefined;
+        throw error;
+      });
     return orAbort(opening, signal);
   }
 
@@ -50,13 +58,14 @@ export function httpFile(name: string, url: URL, lifetime: AbortSignal): RandomA
       if (end <= opened.head.byteLength) return opened.head.subarray(start, end);
       if (opened.whole) return opened.whole.read(start, end, signal);
       if (start === end) return new Uint8Array(0);
-      return readRange(shown, url, start, end, opened, signal ? AbortSignal.any([signal, lifetime]) : lifetime);
+      const either = signal ? AbortSignal.any([signal, lifetime]) : lifetime;
+      return readRange(client, { shown, url, start, end, opened }, either);
     },
   };
 }
 
-async function openFile(shown: string, url: URL, signal: AbortSignal): Promise<Opened | undefined> {
-  const response = await get(shown, url, 0, headBytes, signal);
+async function openFile(client: HttpClient, shown: string, url: URL, signal: AbortSignal): Promise<Opened | undefined> {
+  const response = await client.request(shown, url, signal, rangeOf(0, headBytes));
   const version = versionOf(response);
   const none = { size: 0, version, head: new Uint8Array(0) };
   if (isAbsent(response)) {
@@ -64,47 +73,54 @@ async function openFile(shown: string, url: URL, signal: AbortSignal): Promise<O
     return undefined;
   }
   if (response.status === 416 && contentRange(response)?.size === 0) return none;
-  if (response.status === 200) return wholeBody(shown, response, version, signal);
+  if (response.status === 200) return wholeBody(client, shown, response, version, signal);
   if (response.status !== 206) throw await refused(shown, response);
 
   const range = contentRange(response);
   if (range && range.start !== 0) throw wrongRange(shown, response, `bytes 0-${headBytes - 1}`);
-  const chunks = await collect(shown, response, headBytes, signal);
+  const chunks = await collect(client, shown, response, headBytes, signal);
   const head = new Uint8Array(await new Blob(chunks).arrayBuffer());
-  const size = range?.size ?? (head.byteLength < headBytes ? head.byteLength : await askSize(shown, url, signal));
-  if (head.byteLength !== Math.min(size, headBytes)) throw cutShort(shown, head.byteLength, Math.min(size, headBytes));
+  const size =
+    range?.size ?? (head.byteLength < headBytes ? head.byteLength : await askSize(client, shown, url, signal));
+  if (head.byteLength !== Math.min(size, headBytes))
+    throw new BrokenConnection(cutShort(shown, head.byteLength, Math.min(size, headBytes)));
   return { size, version, head };
 }
 
-async function readRange(
-  shown: string,
-  url: URL,
-  start: number,
-  end: number,
-  opened: Opened,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const response = await get(shown, url, start, end, signal);
-  if (response.status !== 206) throw await refused(shown, response, '206 Partial Content, as before');
-  const range = contentRange(response);
-  if (versionOf(response) !== opened.version || (range && range.size !== opened.size)) {
-    await response.body?.cancel();
-    throw new CheckpointError(`${shown} changed while it was being read`, { fix: 'load the model again' });
-  }
-  if (range && (range.start !== start || range.end !== end))
-    throw wrongRange(shown, response, `bytes ${start}-${end - 1}`);
+interface Wanted {
+  readonly shown: string;
+  readonly url: URL;
+  readonly start: number;
+  readonly end: number;
+  readonly opened: Opened;
+}
+
+async function readRange(client: HttpClient, wanted: Wanted, signal: AbortSignal): Promise<Uint8Array> {
+  const { shown, url, start, end, opened } = wanted;
+  const open = async (from: number) => {
+    const response = await client.request(shown, url, signal, rangeOf(from, end));
+    if (response.status !== 206) throw await refused(shown, response, '206 Partial Content, as before');
+    const range = contentRange(response);
+    if (versionOf(response) !== opened.version || (range && range.size !== opened.size)) {
+      await response.body?.cancel();
+      throw new CheckpointError(`${shown} changed while it was being read`, { fix: 'load the model again' });
+    }
+    if (range && (range.start !== from || range.end !== end))
+      throw wrongRange(shown, response, `bytes ${from}-${end - 1}`);
+    return response;
+  };
   const bytes = allocate(shown, end - start);
   let at = 0;
-  for (const chunk of await collect(shown, response, bytes.byteLength, signal)) {
+  for await (const chunk of client.range(shown, start, end, open, signal)) {
     bytes.set(chunk, at);
     at += chunk.byteLength;
   }
-  if (at < bytes.byteLength) throw cutShort(shown, at, bytes.byteLength);
   return bytes;
 }
 
 /** Keeps the body of an answer that ignored the range. */
 async function wholeBody(
+  client: HttpClient,
   shown: string,
   response: Response,
   version: string | undefined,
@@ -120,14 +136,16 @@ async function wholeBody(
     await response.body?.cancel();
     throw tooLong;
   }
-  const chunks = await collect(shown, response, wholeLimit, signal, tooLong);
+  const chunks = await collect(client, shown, response, wholeLimit, signal, tooLong);
   const blob = new Blob(chunks);
-  if (length !== null && blob.size !== Number(length)) throw cutShort(shown, blob.size, Number(length));
+  if (length !== null && blob.size !== Number(length))
+    throw new BrokenConnection(cutShort(shown, blob.size, Number(length)));
   return { size: blob.size, version, head: new Uint8Array(0), whole: blobFile(shown, blob) };
 }
 
-/** Reads a body to its end. @throws CheckpointError when the connection breaks or more than `limit` bytes come */
+/** Reads a body to its end. @throws CheckpointError when more than `limit` bytes come; BrokenConnection */
 async function collect(
+  client: HttpClient,
   shown: string,
   response: Response,
   limit: number,
@@ -137,45 +155,20 @@ async function collect(
   }),
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  const reader = response.body?.getReader();
   let received = 0;
-  try {
-    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-      received += part.value.byteLength;
-      if (received > limit) throw tooLong;
-      chunks.push(part.value);
-    }
-    return chunks;
-  } catch (cause) {
-    await reader?.cancel().catch(() => {});
-    signal.throwIfAborted();
-    if (cause === tooLong) throw cause;
-    throw new CheckpointError(`${shown}: the connection broke after ${received} bytes`, {
-      fix: 'check the network and try again',
-      cause,
-    });
+  for await (const chunk of client.chunks(shown, response, signal)) {
+    received += chunk.byteLength;
+    if (received > limit) throw tooLong;
+    chunks.push(chunk);
   }
+  return chunks;
 }
 
-async function get(shown: string, url: URL, start: number, end: number, signal: AbortSignal): Promise<Response> {
-  return request(shown, url, { headers: { Range: `bytes=${start}-${end - 1}` }, signal });
-}
-
-async function request(shown: string, url: URL, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
-  try {
-    return await fetch(url, init);
-  } catch (cause) {
-    init.signal.throwIfAborted();
-    throw new CheckpointError(`${shown} can't be reached`, {
-      fix: 'check the address and the network; in a browser, the server must allow this page by CORS',
-      cause,
-    });
-  }
-}
+const rangeOf = (start: number, end: number) => ({ headers: { Range: `bytes=${start}-${end - 1}` } });
 
 /** The size of a file whose server hides `Content-Range`, as CORS does unless the server exposes it. */
-async function askSize(shown: string, url: URL, signal: AbortSignal): Promise<number> {
-  const response = await request(shown, url, { method: 'HEAD', signal });
+async function askSize(client: HttpClient, shown: string, url: URL, signal: AbortSignal): Promise<number> {
+  const response = await client.request(shown, url, signal, { method: 'HEAD' });
   const length = response.ok ? response.headers.get('content-length') : null;
   if (length !== null && /^\d{1,15}$/.test(length)) return Number(length);
   throw new CheckpointError(`${shown}: the server does not tell the file's size`, {
@@ -198,10 +191,10 @@ function isAbsent(response: Response): boolean {
   return response.status === 404 || response.status === 410 || (response.ok && isPage);
 }
 
-async function refused(shown: string, response: Response, expected = '206 or 200'): Promise<CheckpointError> {
+export async function refused(shown: string, response: Response, expected = '206 or 200'): Promise<CheckpointError> {
   await response.body?.cancel();
   const fix = [401, 403].includes(response.status)
-    ? 'the file is not public: download it and open the folder'
+    ? 'the file is not public: give a token, or download it and open the folder'
     : 'check the address, or try again later';
   const given = `${response.status} ${response.statusText}`.trim();
   return new CheckpointError(`${shown}: the server did not send it`, { given, expected, fix });
@@ -211,12 +204,4 @@ function wrongRange(shown: string, response: Response, expected: string): Checkp
   const given = String(response.headers.get('content-range'));
   void response.body?.cancel();
   return new CheckpointError(`${shown}: the server sent another range than was asked for`, { given, expected });
-}
-
-function cutShort(shown: string, given: number, expected: number): CheckpointError {
-  return new CheckpointError(`${shown} was cut short by the server`, {
-    given: `${given} bytes`,
-    expected: `${expected} bytes`,
-    fix: 'try again; if it stays so, the file on the server is damaged',
-  });
 }

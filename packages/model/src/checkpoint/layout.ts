@@ -161,9 +161,12 @@ export function matchTensors(config: ModelConfig, entries: ReadonlyMap<string, T
   return { tensors, ...(tiedHead && { tiedHead }) };
 }
 
-/** transformers says `embeddings` where mamba_ssm says `embedding`, and reads both. */
+/** transformers says `embeddings` where mamba_ssm says `embedding`, and reads both; mistral-inference puts `model.` in front. */
 function canonicalName(name: string): string {
-  return name.replace(/^backbone\./, '').replace(/^embeddings\.weight$/, 'embedding.weight');
+  return name
+    .replace(/^model\.(?=backbone\.|lm_head\.)/, '')
+    .replace(/^backbone\./, '')
+    .replace(/^embeddings\.weight$/, 'embedding.weight');
 }
 
 /** Names listed of each kind: a config of another model makes every tensor wrong. */

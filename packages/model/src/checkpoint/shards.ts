@@ -11,28 +11,40 @@ import { openTorch } from './torch.js';
 /** The longest index that is read: some 500,000 tensors. */
 const indexLimit = 64 << 20;
 
+/** What mistral-inference calls its weights. */
+export const mistralWeights = 'consolidated.safetensors';
+
 /** Where weights may be, in the order in which transformers looks for them. */
 const layouts = [
+  { file: mistralWeights, open: openSafetensorsEntries },
   { file: 'model.safetensors', open: openSafetensorsEntries },
   { file: 'model.safetensors.index.json', shards: openSafetensorsEntries },
   { file: 'pytorch_model.bin', open: openTorch },
   { file: 'pytorch_model.bin.index.json', shards: openTorch },
 ] as const;
 
+const standardNames = layouts.map(({ file }) => file).filter((file) => file !== mistralWeights);
+
 type Open = (file: RandomAccessFile, signal?: AbortSignal) => Promise<ReadonlyMap<string, TensorEntry>>;
 
 /**
  * Finds a checkpoint's weights, in one file or in shards named by an index, and reads their headers.
+ * @param names which of the files to look for; mistral-inference's only if asked
  * @throws CheckpointError when there are none, or an index and its shards contradict each other
  */
-export async function openWeights(source: Source, signal?: AbortSignal): Promise<ReadonlyMap<string, TensorEntry>> {
+export async function openWeights(
+  source: Source,
+  signal?: AbortSignal,
+  names: readonly string[] = standardNames,
+): Promise<ReadonlyMap<string, TensorEntry>> {
   for (const layout of layouts) {
+    if (!names.includes(layout.file)) continue;
     const file = source.file(layout.file);
     if ((await file.size(signal)) === undefined) continue;
     return 'open' in layout ? layout.open(file, signal) : openShards(source, file, layout.shards, signal);
   }
   throw new CheckpointError(`${source.name} holds no weights`, {
-    expected: layouts.map(({ file }) => file).join(' or '),
+    expected: names.join(' or '),
     fix: 'add the weights to the files',
   });
 }

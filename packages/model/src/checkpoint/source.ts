@@ -1,7 +1,9 @@
 import { ArgumentError, CheckpointError } from '@mamba2/core';
 import { diskFile, hasFileSystem, kindOfPath } from './disk-file.js';
 import { blobFile, bytesFile, type RandomAccessFile } from './file.js';
+import { HttpClient, type HttpOptions } from './http-client.js';
 import { httpFile } from './http-file.js';
+import { type FetchProgress, hubFolder, type HubOptions, isHubId } from './hub.js';
 import { quoted, shown } from './shown.js';
 
 /** Where one file of a set is: an address, its content, or (Node) a local path. */
@@ -14,15 +16,28 @@ export interface FileSet {
 }
 
 /**
- * What a model can be loaded from: the path of a local folder (Node), the URL of a folder (`https:` or `file:`), the files of a picker or a
- * drop (`FileList`, `File[]`), a {@link FileSet}, or a {@link Source} of one's own.
+ * What a model can be loaded from: a hub id (`owner/name`), the path of a local folder (Node), the URL of a folder (`https:` or `file:`), the files
+ * of a picker or a drop (`FileList`, `File[]`), a directory's handle, a {@link FileSet}, or a {@link Source} of one's own. Text of the form
+ * `owner/name` is a hub id unless there is a local folder of that name; `./owner/name` never is.
  */
-export type SourceInput = string | URL | ArrayLike<File> | FileSet | Source;
+export type SourceInput = string | URL | ArrayLike<File> | FileSystemDirectoryHandle | FileSet | Source;
+
+/** How a source is opened. */
+export interface SourceOptions {
+  /** Closes the source when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  readonly hub?: HubOptions | undefined;
+  readonly http?: HttpOptions | undefined;
+  /** Told what is fetched from a hub into its cache. */
+  readonly onFetch?: ((progress: FetchProgress) => void) | undefined;
+}
 
 /** A folder of files, wherever it lies. */
 export interface Source {
   /** What messages call it. */
   readonly name: string;
+  /** Whether it is a model of a hub. */
+  readonly fromHub?: boolean | undefined;
   /**
    * The file at a relative path with forward slashes. Whether it exists, its `size()` tells.
    * @throws CheckpointError when the path is absolute or leads out of the folder
@@ -34,17 +49,18 @@ export interface Source {
 
 /**
  * Opens a folder of files.
- * @param options.signal closes the source when it aborts
- * @throws CheckpointError when a local folder isn't there; ArgumentError for anything that is no source
+ * @throws CheckpointError when a local folder or a hub's model isn't there; ArgumentError for anything that is no source
  */
-export async function openSource(input: SourceInput, { signal }: { signal?: AbortSignal } = {}): Promise<Source> {
+export async function openSource(input: SourceInput, options: SourceOptions = {}): Promise<Source> {
+  const { signal } = options;
   signal?.throwIfAborted();
   if (isSource(input)) return input;
   const closing = new AbortController();
   const lifetime = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
-  const folder = await openFolder(input, lifetime);
+  const folder = await openFolder(input, lifetime, options);
   return {
     name: folder.name,
+    fromHub: folder.fromHub,
     file(path) {
       lifetime.throwIfAborted();
       return folder.file(insidePath(folder.name, path));
@@ -54,16 +70,32 @@ export async function openSource(input: SourceInput, { signal }: { signal?: Abor
 }
 
 /** A source without its guards. */
-type Folder = Pick<Source, 'name' | 'file'>;
+export type Folder = Pick<Source, 'name' | 'file' | 'fromHub'>;
 
-async function openFolder(input: Exclude<SourceInput, Source>, lifetime: AbortSignal): Promise<Folder> {
-  if (input instanceof URL) return urlFolder(input, lifetime);
+async function openFolder(
+  input: Exclude<SourceInput, Source>,
+  lifetime: AbortSignal,
+  options: SourceOptions,
+): Promise<Folder> {
+  const { hub = {}, http = {} } = options;
+  if (typeof input === 'string' && isHubId(input) && !(await isLocalFolder(input)))
+    return hubFolder(input, hub, http, lifetime, options.onFetch);
+  for (const [name, value] of Object.entries(hub)) {
+    if (value === undefined) continue;
+    throw new ArgumentError(`${name} belongs to models of a hub`, {
+      given: 'a source that is none',
+      expected: 'a hub id, owner/name',
+    });
+  }
+  const client = new HttpClient(http);
+  if (input instanceof URL) return urlFolder(input, lifetime, client);
   if (typeof input === 'string') {
     if (input === '') throw new ArgumentError('the path of a checkpoint is empty', { expected: sourceKinds });
     const place = locate(input);
-    return place instanceof URL ? urlFolder(place, lifetime) : diskFolder(place);
+    return place instanceof URL ? urlFolder(place, lifetime, client) : diskFolder(place);
   }
-  if (isFileSet(input)) return fileSetFolder(input, lifetime);
+  if (isFileSet(input)) return fileSetFolder(input, lifetime, client);
+  if (isDirectoryHandle(input)) return handleFolder(input);
   if (isFileList(input)) return fileListFolder(input);
   throw new ArgumentError('not something a checkpoint can be loaded from', {
     given: typeof input,
@@ -71,7 +103,11 @@ async function openFolder(input: Exclude<SourceInput, Source>, lifetime: AbortSi
   });
 }
 
-const sourceKinds = "a folder's path, a URL, File objects, or { name, files }";
+const sourceKinds = "a hub id, a folder's path, a URL, File objects, a directory handle, or { name, files }";
+
+async function isLocalFolder(text: string): Promise<boolean> {
+  return hasFileSystem() && (await kindOfPath(text)) !== 'nothing';
+}
 
 /** Text as a URL, or as a local path. Where there is no file system, as in a page, a path is relative to the page's address. */
 function locate(text: string): URL | string {
@@ -89,7 +125,7 @@ function parseUrl(text: string, base?: string): URL {
   }
 }
 
-async function urlFolder(url: URL, lifetime: AbortSignal): Promise<Folder> {
+async function urlFolder(url: URL, lifetime: AbortSignal, client: HttpClient): Promise<Folder> {
   if (url.protocol === 'file:') return diskFolder(url);
   const base = new URL(url);
   base.hash = '';
@@ -99,7 +135,7 @@ async function urlFolder(url: URL, lifetime: AbortSignal): Promise<Folder> {
     file.search = base.search;
     return file;
   };
-  return { name: base.origin + base.pathname, file: (path) => httpFile(shown(path), resolve(path), lifetime) };
+  return { name: base.origin + base.pathname, file: (path) => httpFile(shown(path), resolve(path), lifetime, client) };
 }
 
 async function diskFolder(folder: string | URL): Promise<Folder> {
@@ -118,7 +154,7 @@ async function diskFolder(folder: string | URL): Promise<Folder> {
   };
 }
 
-function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal): Folder {
+function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal, client: HttpClient): Folder {
   return {
     name,
     file(path) {
@@ -129,7 +165,7 @@ function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal): Folder 
       if (location instanceof Blob) return blobFile(label, location);
       const place = typeof location === 'string' ? locate(location) : location;
       if (typeof place === 'string' || place.protocol === 'file:') return diskFile(label, place);
-      return httpFile(label, place, lifetime);
+      return httpFile(label, place, lifetime, client);
     },
   };
 }
@@ -159,6 +195,38 @@ function fileListFolder(list: ArrayLike<File>): Folder {
   };
 }
 
+/** A directory that a page was given, or has of its own. */
+function handleFolder(root: FileSystemDirectoryHandle): Folder {
+  const find = async (path: string): Promise<File | undefined> => {
+    const names = path.split('/');
+    try {
+      let folder = root;
+      for (const name of names.slice(0, -1)) folder = await folder.getDirectoryHandle(name);
+      return await (await folder.getFileHandle(names.at(-1)!)).getFile();
+    } catch (cause) {
+      if (['NotFoundError', 'TypeMismatchError'].includes((cause as { name?: string }).name ?? '')) return undefined;
+      throw new CheckpointError(`${shown(path)} can't be read`, { fix: 'allow the page to read the folder', cause });
+    }
+  };
+  return {
+    name: root.name,
+    file(path) {
+      const label = shown(path);
+      return {
+        name: label,
+        async size(signal) {
+          signal?.throwIfAborted();
+          return (await find(path))?.size;
+        },
+        async read(start, end, signal) {
+          const file = await find(path);
+          return (file ? blobFile(label, file) : missingFile(label)).read(start, end, signal);
+        },
+      };
+    },
+  };
+}
+
 function missingFile(name: string): RandomAccessFile {
   return {
     name,
@@ -184,6 +252,10 @@ const encodePath = (path: string) => path.split('/').map(encodeURIComponent).joi
 
 function isSource(input: unknown): input is Source {
   return typeof (input as Partial<Source> | null)?.file === 'function';
+}
+
+function isDirectoryHandle(input: object | null): input is FileSystemDirectoryHandle {
+  return typeof (input as Partial<FileSystemDirectoryHandle> | null)?.getFileHandle === 'function';
 }
 
 function isFileSet(input: object | null): input is FileSet {

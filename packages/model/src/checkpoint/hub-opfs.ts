@@ -1,0 +1,187 @@
+import { CheckpointError } from '@mamba2/core';
+import { blobFile, expectRange, type RandomAccessFile } from './file.js';
+import type { Fetch, HubCache, HubFile, HubSnapshot } from './hub.js';
+import { fileHash } from './hub-hash.js';
+import { shown } from './shown.js';
+
+/** Bytes in a part. A part is written as a whole or not at all, so an interrupted download goes on from the last whole one. */
+const partBytes = 32 << 20;
+
+/** Where the cache lies in the page's own file system. */
+const rootName = 'mamba2-hub';
+
+/**
+ * A cache in the origin private file system: a folder per content, named after its hash, that holds its parts `0`, `1`, … and, once all are there
+ * and verified, `complete`. Parts of one name have one content, so tabs that write the same ones do each other no harm. The page may lose all of it
+ * when the device runs out of room: then it is fetched again.
+ * @returns undefined where there is none
+ */
+export async function opfsCache(): Promise<HubCache | undefined> {
+  const storage = (globalThis as { navigator?: { storage?: StorageManager } }).navigator?.storage;
+  if (!storage?.getDirectory) return undefined;
+  try {
+    const root = await (await storage.getDirectory()).getDirectoryHandle(rootName, { create: true });
+    const isWritable = 'createWritable' in FileSystemFileHandle.prototype;
+    return isWritable ? new OpfsCache(root) : undefined;
+  } catch {
+    // Private windows of some browsers have a storage that can't be used.
+    return undefined;
+  }
+}
+
+class OpfsCache implements HubCache {
+  constructor(private readonly root: FileSystemDirectoryHandle) {}
+
+  async remembered(id: string, revision: string) {
+    const snapshot = await this.#read(await this.#folder('snapshots'), snapshotName(id, revision));
+    if (snapshot === undefined) return undefined;
+    const files = new Map((JSON.parse(await snapshot.text()) as HubFile[]).map((file) => [file.path, file]));
+    return {
+      name: `${id}@${revision}, as kept`,
+      fromHub: true,
+      file: (path: string): RandomAccessFile => {
+        const file = files.get(path);
+        const opened = async () => (file ? this.#complete(file) : undefined);
+        return {
+          name: shown(path),
+          size: async () => ((await opened()) ? file!.size : undefined),
+          read: async (start, end, signal) => {
+            const whole = await opened();
+            if (whole) return whole.read(start, end, signal);
+            throw new CheckpointError(`${shown(path)} is not kept here`, { fix: 'load the model with a network' });
+          },
+        };
+      },
+    };
+  }
+
+  async remember({ id, revision, files }: HubSnapshot): Promise<void> {
+    await this.#write(
+      await this.#folder('snapshots'),
+      snapshotName(id, revision),
+      new TextEncoder().encode(JSON.stringify([...files.values()])),
+    ).catch(() => {}); // Only costs that the model can't be used offline.
+  }
+
+  async complete(_: HubSnapshot, file: HubFile, fetch: Fetch): Promise<RandomAccessFile> {
+    const kept = await this.#complete(file);
+    if (kept) return kept;
+    const folder = await this.#folder(file.hash.hex);
+    const hash = fileHash(file);
+    let at = 0;
+    for (let part = await this.#read(folder, '0'); part?.size === partBytes;) {
+      hash.update(new Uint8Array(await part.arrayBuffer()));
+      at += partBytes;
+      part = await this.#read(folder, `${at / partBytes}`);
+    }
+    try {
+      let pending: Uint8Array<ArrayBuffer>[] = [];
+      let gathered = 0;
+      const flush = async () => {
+        await this.#write(folder, `${Math.floor(at / partBytes)}`, ...pending);
+        at += gathered;
+        [pending, gathered] = [[], 0];
+      };
+      if (at < file.size) {
+        for await (const piece of fetch(at)) {
+          hash.update(piece);
+          for (let from = 0; from < piece.byteLength;) {
+            const some = piece.subarray(from, from + partBytes - gathered);
+            pending.push(some);
+            gathered += some.byteLength;
+            from += some.byteLength;
+            if (gathered === partBytes) await flush();
+          }
+        }
+      }
+      if (gathered > 0) await flush();
+      if (at !== file.size || !hash.matches()) {
+        await this.root.removeEntry(file.hash.hex, { recursive: true }).catch(() => {});
+        throw new CheckpointError(`${shown(file.path)} is not the file that the hub lists: its hash is another`, {
+          given: `${at} bytes`,
+          expected: `${file.size} bytes with hash ${file.hash.hex}`,
+          fix: 'load the model again; what was fetched has been removed',
+        });
+      }
+      await this.#write(folder, 'complete', new TextEncoder().encode(`${file.size}`));
+    } catch (error) {
+      if ((error as { name?: unknown }).name !== 'QuotaExceededError') throw error;
+      await this.root.removeEntry(file.hash.hex, { recursive: true }).catch(() => {});
+      throw new CheckpointError(`${shown(file.path)} does not fit into the browser's storage for this page`, {
+        given: `${file.size} bytes`,
+        fix: 'remove models that are kept, or pass { cache: false } to read it from the hub each time',
+        cause: error,
+      });
+    }
+    const whole = await this.#complete(file);
+    if (whole) return whole;
+    throw new CheckpointError(`${shown(file.path)} is gone: the browser took its storage back`, {
+      fix: 'make room on the device, or pass { cache: false }',
+    });
+  }
+
+  /** A content that is here as a whole. */
+  async #complete(file: HubFile): Promise<RandomAccessFile | undefined> {
+    const folder = await this.root.getDirectoryHandle(file.hash.hex).catch(() => undefined);
+    const mark = folder && (await this.#read(folder, 'complete'));
+    if (!folder || !mark || (await mark.text()) !== `${file.size}`) return undefined;
+    const parts: File[] = [];
+    for (let at = 0; at < file.size; at += partBytes) {
+      const part = await this.#read(folder, `${at / partBytes}`);
+      if (part?.size !== Math.min(partBytes, file.size - at)) return undefined;
+      parts.push(part);
+    }
+    return joined(shown(file.path), parts, file.size);
+  }
+
+  async #folder(name: string): Promise<FileSystemDirectoryHandle> {
+    return this.root.getDirectoryHandle(name, { create: true });
+  }
+
+  async #read(folder: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
+    try {
+      return await (await folder.getFileHandle(name)).getFile();
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Writes a file as a whole: what was written shows when it is closed. */
+  async #write(folder: FileSystemDirectoryHandle, name: string, ...pieces: Uint8Array<ArrayBuffer>[]): Promise<void> {
+    const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
+    try {
+      for (const piece of pieces) await writable.write(piece);
+      await writable.close();
+    } catch (error) {
+      await writable.abort().catch(() => {});
+      throw error;
+    }
+  }
+}
+
+const snapshotName = (id: string, revision: string) => encodeURIComponent(`${id}@${revision}`);
+
+/** Parts of equal size, but for the last, as one file. */
+function joined(name: string, parts: readonly File[], size: number): RandomAccessFile {
+  const files = parts.map((part) => blobFile(name, part));
+  return {
+    name,
+    async size(signal) {
+      signal?.throwIfAborted();
+      return size;
+    },
+    async read(start, end, signal) {
+      signal?.throwIfAborted();
+      expectRange(name, start, end, size);
+      const bytes = new Uint8Array(end - start);
+      for (let at = start; at < end;) {
+        const index = Math.floor(at / partBytes);
+        const from = at - index * partBytes;
+        const to = Math.min(partBytes, end - index * partBytes);
+        bytes.set(await files[index]!.read(from, to, signal), at - start);
+        at += to - from;
+      }
+      return bytes;
+    },
+  };
+}

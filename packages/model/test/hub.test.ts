@@ -1,0 +1,346 @@
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { Mamba2Error } from '@mamba2/core';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openCheckpoint } from '../src/checkpoint/checkpoint.js';
+import type { HttpOptions } from '../src/checkpoint/http-client.js';
+import { isHubId } from '../src/checkpoint/hub.js';
+import type { FetchProgress, HubOptions } from '../src/checkpoint/hub.js';
+import { Mamba2 } from '../src/index.js';
+import { contents, encode, goldenFiles, refusal } from './support/checkpoint-files.js';
+import { commitOf, type FakeHub, fakeHub, hashOf } from './support/hub-server.js';
+import { idsOf, tinyTokenizer } from './support/models.js';
+
+const ID = 'someone/tiny-mamba2';
+const WEIGHTS = 'model.safetensors';
+
+let hub: FakeHub;
+let cache: string;
+let waits: number[];
+let want: Map<string, string>;
+beforeEach(async () => {
+  cache = mkdtempSync(join(tmpdir(), 'hub-'));
+  waits = [];
+  const files = goldenFiles('hf_mamba2_tiny');
+  hub = await fakeHub(ID, files);
+  want = await contents(await openCheckpoint({ name: 'm', files }));
+});
+afterEach(async () => {
+  await hub.close();
+  rmSync(cache, { recursive: true });
+});
+
+/** Does not wait, and notes how long it would have. */
+const http = (more: HttpOptions = {}): HttpOptions => ({
+  wait: async (milliseconds) => void waits.push(milliseconds),
+  ...more,
+});
+
+function open(
+  more: HubOptions & { http?: HttpOptions; signal?: AbortSignal; onFetch?: (p: FetchProgress) => void } = {},
+) {
+  const { http: own, signal, onFetch, ...options } = more;
+  const given = { endpoint: hub.endpoint, cache, ...options };
+  return openCheckpoint(ID, { hub: given, http: own ?? http(), signal, onFetch });
+}
+
+const all = async (more?: Parameters<typeof open>[0]) => contents(await open(more));
+const blobs = () => readdirSync(join(cache, `models--${ID.replace('/', '--')}`, 'blobs')).sort();
+const resolved = (path: string, file: string) => path.includes('/resolve/') && path.endsWith(file);
+
+test.each(['a/b', 'state-spaces/mamba2-130m', 'mistralai/Mamba-Codestral-7B-v0.1', 'A_1/b.c'])(
+  '%s is a hub id',
+  (id) => {
+    expect(isHubId(id)).toBe(true);
+  },
+);
+test.each(['a', 'a/b/c', './a', '/a/b', '../a', 'a/..', 'a/', 'https://a/b', 'C:/a', 'a b/c', 'a--b/c'])(
+  '%s is none',
+  (id) => expect(isHubId(id)).toBe(false),
+);
+
+describe('a model of a hub', () => {
+  test('is fetched once, verified, and kept where huggingface_hub looks for it', async () => {
+    const progress: FetchProgress[] = [];
+    expect(await all({ onFetch: (p) => progress.push(p) })).toEqual(want);
+    const folder = join(cache, 'models--someone--tiny-mamba2');
+    const commit = commitOf(hub.files);
+    expect(readFileSync(join(folder, 'refs', 'main'), 'utf8')).toBe(commit);
+    const hash = hashOf(WEIGHTS, hub.files[WEIGHTS]!);
+    expect(readlinkSync(join(folder, 'snapshots', commit, WEIGHTS))).toBe(join('..', '..', 'blobs', hash));
+    expect(readFileSync(join(folder, 'snapshots', commit, WEIGHTS))).toEqual(Buffer.from(hub.files[WEIGHTS]!));
+    expect(blobs()).toContain(hash);
+    expect(blobs().some((name) => name.includes('incomplete'))).toBe(false);
+    const last = progress.filter(({ file }) => file === WEIGHTS).at(-1)!;
+    expect(last).toEqual({ file: WEIGHTS, fetched: last.total, total: hub.files[WEIGHTS]!.byteLength });
+
+    hub.seen.length = 0;
+    expect(await all()).toEqual(want);
+    expect(hub.seen.filter((line) => line.includes('/resolve/') || line.includes('/cdn/'))).toEqual([]);
+  });
+
+  test('needs no network once it is kept, and says what is missing when it is not', async () => {
+    await all();
+    await hub.close();
+    expect(await all()).toEqual(want);
+    expect(await all({ revision: commitOf(hub.files) })).toEqual(want);
+    expect(await refusal(open({ revision: 'other' }))).toMatch(/can't be reached/);
+    expect(await refusal(open({ cache: join(cache, 'empty') }))).toMatch(/can't be reached/);
+  });
+
+  test('is read by ranges where nothing is kept', async () => {
+    expect(await all({ cache: false })).toEqual(want);
+    expect(readdirSync(cache)).toEqual([]);
+    expect(hub.seen.some((line) => line.includes('/cdn/'))).toBe(true);
+  });
+
+  test('loads and writes, by its id alone, with the tokenizer beside it', async () => {
+    hub.files = { ...hub.files, 'tokenizer.json': encode(await tinyTokenizer()) };
+    const stages = new Set<string>();
+    const model = await Mamba2.load(ID, {
+      backend: 'reference',
+      endpoint: hub.endpoint,
+      cache,
+      onProgress: ({ stage }) => stages.add(stage),
+    });
+    expect(stages).toEqual(new Set(['fetching', 'loading']));
+    expect(await idsOf(model, 'the cat', { maxTokens: 2, temperature: 0, ignoreEos: true })).toHaveLength(2);
+    model.dispose();
+  });
+
+  test('of mamba_ssm gets the tokenizer that its kind was trained with', async () => {
+    const other = await fakeHub('EleutherAI/gpt-neox-20b', { 'tokenizer.json': encode(await tinyTokenizer()) });
+    hub.files = goldenFiles('orig_mamba2_tiny');
+    // One endpoint for both: what is not of the model is asked of the other server.
+    hub.interfere = (request, response, path) => {
+      if (!path.includes('EleutherAI')) return false;
+      response.writeHead(307, { location: other.endpoint.slice(0, -1) + request.url! }).end();
+      return true;
+    };
+    const model = await Mamba2.load(ID, { backend: 'reference', endpoint: hub.endpoint, cache });
+    expect(model.tokenizer!.vocabSize).toBeLessThanOrEqual(290);
+    model.dispose();
+    const without = await Mamba2.load(ID, { backend: 'reference', endpoint: hub.endpoint, cache, tokenizer: null });
+    expect(without.tokenizer).toBeUndefined();
+    without.dispose();
+    await other.close();
+  });
+
+  test('of an earlier revision stays what it was', async () => {
+    const first = commitOf(hub.files);
+    await all();
+    hub.files = goldenFiles('hf_mamba2_bias_untied');
+    expect((await open()).tensors.size).not.toBe(want.size);
+    await hub.close();
+    expect(await all({ revision: first })).toEqual(want);
+  });
+});
+
+describe('a hub that is in trouble', () => {
+  test('401, with and without a token', async () => {
+    hub.token = 'hf_secret';
+    const message = await refusal(open());
+    expect(message).toMatch(/CheckpointError: someone\/tiny-mamba2 at http.* is not open to everyone.*give a token/s);
+    expect(await refusal(open({ token: 'hf_wrong' }))).toMatch(/not open/);
+    expect(await all({ token: 'hf_secret' })).toEqual(want);
+    // What needs a token to be asked for is kept, but never served in place of a refusal.
+    expect(await refusal(open())).toMatch(/not open/);
+  });
+
+  test('404 for a model, a revision, a file', async () => {
+    expect(await refusal(openCheckpoint('no/such', { hub: { endpoint: hub.endpoint, cache }, http: http() }))).toMatch(
+      /was not found/,
+    );
+    expect(await refusal(open({ revision: 'v9' }))).toMatch(/no revision v9/);
+    delete hub.files['config.json'];
+    expect(await refusal(open())).toMatch(/no config.json/);
+  });
+
+  test('429 with retry-after is waited for as long as it says, 503 a little longer each time', async () => {
+    const answers: [number, Record<string, string>][] = [
+      [429, { 'retry-after': '7' }],
+      [503, {}],
+      [500, {}],
+    ];
+    hub.interfere = (_, response, path) => {
+      const [status, headers] = (resolved(path, WEIGHTS) && answers.shift()) || [];
+      if (status === undefined) return false;
+      response.writeHead(status, headers).end();
+      return true;
+    };
+    expect(await all()).toEqual(want);
+    expect(waits).toEqual([7000, 1000, 2000]);
+  });
+
+  test('an error that stays is told after some attempts', async () => {
+    hub.interfere = (_, response, path) => resolved(path, WEIGHTS) && Boolean(response.writeHead(502).end());
+    expect(await refusal(all())).toMatch(/did not send it; given: status 502/);
+    expect(waits).toHaveLength(4);
+    hub.interfere = undefined;
+    expect(await all()).toEqual(want);
+  });
+
+  test('a connection that breaks goes on from the byte it stopped at', async () => {
+    const bytes = hub.files[WEIGHTS]!;
+    const asked: string[] = [];
+    hub.interfere = (request, response, path) => {
+      if (!path.startsWith('/cdn/')) return false;
+      asked.push(request.headers.range!);
+      if (asked.length > 3) return false;
+      const start = Number(/\d+/.exec(request.headers.range!)![0]);
+      const range = `bytes ${start}-${bytes.length - 1}/${bytes.length}`;
+      response.writeHead(206, { 'content-range': range, 'content-length': bytes.length - start });
+      response.write(bytes.subarray(start, start + 1000), () => response.destroy());
+      return true;
+    };
+    expect(await all()).toEqual(want);
+    const starts = asked.map((range) => Number(/\d+/.exec(range)![0]));
+    expect(starts[0]).toBe(0);
+    expect(starts.every((start, i) => i === 0 || start >= starts[i - 1]!)).toBe(true);
+    expect(starts.at(-1)).toBeGreaterThan(0);
+  });
+
+  test('a load that was given up goes on where it stopped, the next time', async () => {
+    const bytes = hub.files[WEIGHTS]!;
+    const abort = new AbortController();
+    hub.interfere = (_, response, path) => {
+      if (!path.startsWith('/cdn/')) return false;
+      response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` });
+      response.write(bytes.subarray(0, 5000));
+      return true;
+    };
+    const onFetch = ({ file, fetched }: FetchProgress) => {
+      if (file === WEIGHTS && fetched >= 5000) abort.abort('enough');
+    };
+    await expect(all({ signal: abort.signal, onFetch })).rejects.toBe('enough');
+    expect(blobs()).toContain(`${hashOf(WEIGHTS, bytes)}.incomplete`);
+    hub.interfere = undefined;
+    hub.seen.length = 0;
+    expect(await all()).toEqual(want);
+    expect(hub.seen.find((line) => line.includes('/cdn/'))).toMatch(/bytes=5000-/);
+  });
+
+  test('a stall counts as a broken connection', async () => {
+    let stalls = 1;
+    hub.interfere = (_, response, path) => {
+      if (!path.startsWith('/cdn/') || stalls-- <= 0) return false;
+      response.writeHead(206, {
+        'content-range': `bytes 0-${hub.files[WEIGHTS]!.length - 1}/${hub.files[WEIGHTS]!.length}`,
+      });
+      response.write('x');
+      return true;
+    };
+    // The stalled byte is wrong, too: only the hash can tell, and then nothing of it stays.
+    expect(await refusal(all({ http: http({ stall: 100 }) }))).toMatch(/hash is another/);
+    expect(await all({ http: http({ stall: 5000 }) })).toEqual(want);
+  });
+
+  test('a server without ranges', async () => {
+    hub.interfere = (request) => {
+      delete request.headers.range;
+      return false;
+    };
+    expect(await all()).toEqual(want);
+    expect(await all({ cache: false })).toEqual(want);
+  });
+
+  test('wrong bytes, or another file than is listed, are never kept', async () => {
+    const bytes = hub.files[WEIGHTS]!;
+    const wrong = bytes.slice();
+    wrong[bytes.length - 5]! ^= 1;
+    for (const body of [wrong, bytes.subarray(0, bytes.length - 1)]) {
+      hub.interfere = (_, response, path) => path.startsWith('/cdn/') && Boolean(response.writeHead(200).end(body));
+      expect(await refusal(all())).toMatch(/^CheckpointError: model.safetensors/);
+      expect(blobs()).not.toContain(hashOf(WEIGHTS, bytes));
+    }
+    hub.interfere = undefined;
+    expect(await all()).toEqual(want);
+    expect(blobs().filter((name) => name.includes('incomplete'))).toEqual([]);
+  });
+
+  test('content that changes between two ranges', async () => {
+    let asked = 0;
+    hub.interfere = (request, response, path) => {
+      if (!path.startsWith('/cdn/')) return false;
+      const bytes = hub.files[WEIGHTS]!;
+      const start = Number(/\d+/.exec(request.headers.range!)![0]);
+      const end = Math.min(Number(/-(\d+)/.exec(request.headers.range!)?.[1] ?? bytes.length - 1) + 1, bytes.length);
+      const range = { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}`, etag: `"${asked++}"` };
+      response.writeHead(206, range).end(bytes.subarray(start, end));
+      return true;
+    };
+    expect(await refusal(all({ cache: false }))).toMatch(/changed while it was being read/);
+  });
+
+  test('an answer that is no hub’s', async () => {
+    hub.interfere = (_, response) => Boolean(response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'));
+    expect(await refusal(open())).toMatch(/not a hub's/);
+  });
+});
+
+describe('the cache', () => {
+  test('two that load at once both end right, and leave one whole file', async () => {
+    const both = await Promise.all([all(), all(), all()]);
+    expect(both).toEqual([want, want, want]);
+    expect(blobs().filter((name) => name.includes('incomplete'))).toEqual([]);
+  });
+
+  test('does not trust a blob of another length, nor the start of one that is not its own', async () => {
+    await all();
+    const blob = join(cache, 'models--someone--tiny-mamba2', 'blobs', hashOf(WEIGHTS, hub.files[WEIGHTS]!));
+    writeFileSync(blob, 'short');
+    expect(await all()).toEqual(want);
+    rmSync(blob);
+    writeFileSync(`${blob}.incomplete`, 'not the beginning');
+    expect(await refusal(all())).toMatch(/hash is another/);
+    expect(await all()).toEqual(want);
+  });
+
+  test('that can not be written says so', async () => {
+    writeFileSync(join(cache, 'file'), '');
+    expect(await refusal(open({ cache: join(cache, 'file', 'below') }))).toMatch(/can't be written.*cache: false/s);
+  });
+
+  test('hub options of a source that is none', async () => {
+    await expect(Mamba2.load(new URL('http://127.0.0.1:1/'), { revision: 'v1' })).rejects.toThrow(/revision belongs/);
+  });
+});
+
+test('answers gone wrong in every way: what was asked for, or a typed error, and a cache that does not lie', async () => {
+  const bytes = hub.files[WEIGHTS]!;
+  const answer = fc.record({
+    status: fc.constantFrom(200, 206, 206, 206, 302, 404, 500),
+    from: fc.integer({ min: -3, max: 3 }),
+    size: fc.integer({ min: -2, max: 2 }),
+    cut: fc.option(fc.nat(bytes.length), { nil: bytes.length }),
+    flip: fc.option(fc.nat(bytes.length - 1)),
+  });
+  let fates: Record<string, number | null>[] = [];
+  hub.interfere = (request, response, path) => {
+    const fate = path.startsWith('/cdn/') ? fates.shift() : undefined;
+    if (!fate) return false;
+    const start = Number(/\d+/.exec(request.headers.range!)![0]);
+    const body = bytes.slice(fate['status'] === 200 ? 0 : start, fate['cut']!);
+    if (fate['flip'] !== null && fate['flip']! < body.length) body[fate['flip']!]! ^= 4;
+    const range = `bytes ${start + fate['from']!}-${bytes.length - 1}/${bytes.length + fate['size']!}`;
+    response.writeHead(fate['status']!, { 'content-range': range, location: '/nowhere' }).end(body);
+    return true;
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(answer, { minLength: 1, maxLength: 4 }), async (some) => {
+      fates = some;
+      const result = await all({ http: http({ attempts: 2, stall: 1000 }) }).catch((error: unknown) => error);
+      if (result instanceof Map) expect(result).toEqual(want);
+      else expect(result).toBeInstanceOf(Mamba2Error);
+      const blob = hashOf(WEIGHTS, bytes);
+      if (blobs().includes(blob)) {
+        const path = join(cache, 'models--someone--tiny-mamba2', 'blobs', blob);
+        expect(readFileSync(path).equals(bytes)).toBe(true);
+        rmSync(path);
+      }
+    }),
+    { seed: 9, numRuns: 150 },
+  );
+});
