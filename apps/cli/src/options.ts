@@ -35,12 +35,15 @@ export class UsageError extends Error {
 /** Options that every command with a model takes. */
 export const modelOptions = {
   model: { type: 'string', short: 'm' },
+  revision: { type: 'string' },
   backend: { type: 'string', short: 'b' },
   dtype: { type: 'string', short: 'd' },
   json: { type: 'boolean' },
 } as const satisfies Command['options'];
 
-export const modelHelp = `  -m, --model PLACE     a folder or URL with a checkpoint; the storyteller if left out
+export const modelHelp = `  -m, --model PLACE     a checkpoint: a hub id (owner/name; HF_TOKEN for private ones, HF_ENDPOINT for another
+                        hub), a folder or a URL; the storyteller if left out
+      --revision NAME   a hub model's branch, tag or commit
   -b, --backend NAME    where to compute: webgpu (the default where there is a GPU), wasm (elsewhere),
                         or reference: exact, slow
   -d, --dtype NAME      how matrices are kept: stored (the default), f32, f16, bf16, q8 or q4
@@ -57,13 +60,23 @@ export async function openModel({ values }: Parsed, io: Io): Promise<Mamba2> {
   if (dtype !== undefined && !loadDtypes.includes(dtype as LoadDtype))
     throw new UsageError(`unknown dtype "${dtype}"; one of ${loadDtypes.join(', ')}`);
   const place = text(values, 'model');
+  const revision = text(values, 'revision');
+  const { HF_TOKEN: token, HF_ENDPOINT: endpoint } = process.env;
   const progress = progressLine(io.stderr);
   try {
     return await Mamba2.load(place ?? storyteller, {
       ...(name !== undefined && { backend: name as BackendName }),
       ...(dtype !== undefined && { dtype: dtype as LoadDtype }),
+      ...(revision !== undefined && { revision }),
+      ...(token && { token }),
+      ...(endpoint && { endpoint }),
       signal: io.signal,
-      onProgress: ({ loaded, total }) => progress.show(`loading ${place ?? storyteller.name}`, loaded, total),
+      onProgress: ({ stage, loaded, total, tensor }) =>
+        progress.show(
+          stage === 'fetching' ? `fetching ${tensor}` : `loading ${place ?? storyteller.name}`,
+          loaded,
+          total,
+        ),
     });
   } finally {
     progress.clear();

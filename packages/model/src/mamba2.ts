@@ -315,12 +315,15 @@ const MAMBA_SSM_TOKENIZER = 'EleutherAI/gpt-neox-20b';
 async function findTokenizer(
   checkpoint: Checkpoint,
   given: LoadOptions['tokenizer'],
-  { hub: { revision: _, ...hub } = {}, ...options }: SourceOptions,
+  options: SourceOptions,
 ): Promise<Tokenizer | undefined> {
   if (given === null) return undefined;
   if (given !== undefined && typeof given !== 'string') return fitting(given, checkpoint);
   let json = given ?? (await checkpoint.tokenizerJson());
   if (json === undefined && checkpoint.fromHub && checkpoint.config.format === 'mamba_ssm') {
+    // The model's revision is not the tokenizer's.
+    const { token, endpoint, cache } = options.hub ?? {};
+    const hub = defined({ token, endpoint, cache });
     const source = await openSource(MAMBA_SSM_TOKENIZER, { ...options, hub });
     json = await readText(source.file('tokenizer.json'), TOKENIZER_LIMIT, options.signal).finally(() => source.close());
   }

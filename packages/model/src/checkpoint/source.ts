@@ -80,9 +80,8 @@ async function openFolder(
   const { hub = {}, http = {} } = options;
   if (typeof input === 'string' && isHubId(input) && !(await isLocalFolder(input)))
     return hubFolder(input, hub, http, lifetime, options.onFetch);
-  for (const [name, value] of Object.entries(hub)) {
-    if (value === undefined) continue;
-    throw new ArgumentError(`${name} belongs to models of a hub`, {
+  if (hub.revision !== undefined) {
+    throw new ArgumentError('revision belongs to models of a hub', {
       given: 'a source that is none',
       expected: 'a hub id, owner/name',
     });
