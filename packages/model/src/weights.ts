@@ -2,6 +2,7 @@ import { type Backend, type ConvWeights, type Tensor, toFloat64, type Weight } f
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.js';
 import type { LayerConfig, MixerConfig, ModelConfig } from './config.js';
 import { type LoadDtype, matrixAs } from './dtype.js';
+import { expectFit } from './fit.js';
 
 /** A matrix with an optional bias. */
 export interface Linear<S> {
@@ -81,6 +82,7 @@ export async function loadWeights<S>(
   checkpoint: Checkpoint,
   { dtype = 'stored', onProgress, signal }: LoadWeightsOptions = {},
 ): Promise<{ weights: ModelWeights<S>; free: () => void }> {
+  expectFit(backend, checkpoint, dtype);
   const made: (Tensor<S> | Weight<S>)[] = [];
   const free = () => backend.free(...made);
   let loaded = 0;

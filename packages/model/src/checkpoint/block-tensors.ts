@@ -111,10 +111,10 @@ function oneAfterTheOther(name: string, first: TensorEntry, second: TensorEntry)
       signal?.throwIfAborted();
       return size;
     },
-    async read(start, end, signal) {
+    async read(start, end, signal, into) {
       expectRange(name, start, end, size);
-      if (end <= border) return first.values.read(start, end, signal);
-      if (start >= border) return second.values.read(start - border, end - border, signal);
+      if (end <= border) return first.values.read(start, end, signal, into);
+      if (start >= border) return second.values.read(start - border, end - border, signal, into);
       const bytes = new Uint8Array(end - start);
       bytes.set(await first.values.read(start, border, signal));
       bytes.set(await second.values.read(0, end - border, signal), border - start);

@@ -51,10 +51,10 @@ export function diskFile(name: string, path: string | URL): RandomAccessFile {
         throw unreadable(name, cause);
       }
     },
-    async read(start, end, signal) {
+    async read(start, end, signal, into) {
       signal?.throwIfAborted();
       expectRange(name, start, end, Infinity);
-      const bytes = allocate(name, end - start);
+      const bytes = into?.subarray(0, end - start) ?? allocate(name, end - start);
       try {
         await fill(bytes, name, path, start, signal);
       } catch (cause) {

@@ -14,9 +14,10 @@ export interface RandomAccessFile {
   size(signal?: AbortSignal): Promise<number | undefined>;
   /**
    * Bytes `start` … `end − 1`, every one of them; the result may be a view of a longer buffer and must not be written to.
+   * @param into at least as many bytes that may be filled and returned, so that a long file is read through a little memory
    * @throws CheckpointError when the range is not in the file or fewer bytes arrive; the signal's reason when it aborts
    */
-  read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
+  read(start: number, end: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
 }
 
 /** A file in memory. */

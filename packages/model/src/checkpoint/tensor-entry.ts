@@ -79,9 +79,10 @@ export async function* tensorPieces(
   onBytes?: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const step = scattered ? byteLength : pieceBytes;
+  const into = new Uint8Array(Math.min(pieceBytes, byteLength));
   for (let at = 0; at < byteLength; at += step) {
     signal?.throwIfAborted();
-    const piece = await values.read(at, Math.min(at + step, byteLength), signal);
+    const piece = await values.read(at, Math.min(at + step, byteLength), signal, scattered ? undefined : into);
     onBytes?.(piece.byteLength);
     yield piece;
   }
@@ -123,9 +124,9 @@ export function sliceFile(file: RandomAccessFile, name: string, start: number, e
       signal?.throwIfAborted();
       return end - start;
     },
-    async read(from, to, signal) {
+    async read(from, to, signal, into) {
       expectRange(name, from, to, end - start);
-      return file.read(start + from, start + to, signal);
+      return file.read(start + from, start + to, signal, into);
     },
   };
 }
