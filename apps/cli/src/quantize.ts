@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import { quantize } from '@mamba2/model';
@@ -50,8 +51,8 @@ async function expectFree(folder: string): Promise<void> {
 /** Fills a folder beside the wanted one, which takes its place when all is written; a failure leaves nothing. */
 async function replaced<T>(folder: string, fill: (folder: string) => Promise<T>): Promise<T> {
   const place = resolve(folder);
-  await mkdir(dirname(place), { recursive: true });
-  const scratch = await mkdtemp(join(dirname(place), `.${basename(place)}.`));
+  const scratch = join(dirname(place), `.${basename(place)}.${randomUUID()}`);
+  await mkdir(scratch, { recursive: true });
   try {
     const result = await fill(scratch);
     await rmdir(place).catch(() => {}); // an empty one is in the way
