@@ -7,9 +7,21 @@ import type { Source } from '../../src/checkpoint/source.js';
 /** A Mamba-2 model's `config.json`, in the shapes of the published ones. */
 export function mamba2Config(width: number, layers: number, vocabulary = 50288): Record<string, unknown> {
   return {
-    ...{ model_type: 'mamba2', hidden_size: width, num_hidden_layers: layers, vocab_size: vocabulary },
-    ...{ expand: 2, head_dim: 64, num_heads: width / 32, state_size: 128, n_groups: 1, conv_kernel: 4 },
-    ...{ use_conv_bias: true, use_bias: false, tie_word_embeddings: true, rms_norm: true, layer_norm_epsilon: 1e-5 },
+    model_type: 'mamba2',
+    hidden_size: width,
+    num_hidden_layers: layers,
+    vocab_size: vocabulary,
+    expand: 2,
+    head_dim: 64,
+    num_heads: width / 32,
+    state_size: 128,
+    n_groups: 1,
+    conv_kernel: 4,
+    use_conv_bias: true,
+    use_bias: false,
+    tie_word_embeddings: true,
+    rms_norm: true,
+    layer_norm_epsilon: 1e-5,
   };
 }
 
