@@ -111,13 +111,14 @@ function manyRows(product: Product): LaunchWork[] {
   return matrixLaunches(product) ?? [...product.weight.rowParts.keys()].map((part) => tilesLaunch(product, part));
 }
 
-/** Tiles of 128 × 128 where that makes enough of them to fill a device, else of 64 × 64. */
+/** Tiles of 128 × 128 where that makes enough of them to fill a device, else of 64 × 64; a CPU is full with a few, and shared memory is dear there. */
 const ENOUGH_TILES = 128;
 
 function tilesLaunch(product: Product, part: number): LaunchWork {
   const { constants, buffers, params, places } = common(product, part);
   const tiles = (side: number) => Math.ceil(params.outputs / side) * Math.ceil(product.rows / side);
-  const side = tiles(128) >= ENOUGH_TILES ? 128 : 64;
+  const enough = product.gpu.capabilities.software ? product.rows > 64 : tiles(128) >= ENOUGH_TILES;
+  const side = enough ? 128 : 64;
   return {
     kind: 'launch',
     launch: {

@@ -1,3 +1,5 @@
+import { isSoftware } from './adapter-info.js';
+
 /** A product of matrices that a subgroup computes together: (M × K) (K × N) of f16, summed in f32. */
 export interface MatrixShape {
   readonly M: number;
@@ -17,6 +19,8 @@ export interface Capabilities {
   readonly subgroupMatrix: readonly MatrixShape[];
   /** Whether products may round their factors to f16 (sums stay f32): {@link WebGpuOptions.precision} `"f16"`. */
   readonly rounding: boolean;
+  /** Whether the device is a program on the CPU: barriers are dear there, and there are few cores to keep busy. */
+  readonly software: boolean;
   /** Storage buffers one shader may see: 8 everywhere. */
   readonly storageBuffers: number;
   /** Bytes of memory that a workgroup shares: 16 KiB everywhere. */
@@ -65,6 +69,7 @@ export function capabilitiesOf(
     subgroupSizes: subgroups ? [adapterInfo?.subgroupMinSize ?? 4, adapterInfo?.subgroupMaxSize ?? 128] : [0, 0],
     subgroupMatrix: subgroups ? matrixShapes(device) : [],
     rounding,
+    software: adapterInfo !== undefined && isSoftware(adapterInfo),
     storageBuffers: limit('maxStorageBuffersPerShaderStage'),
     workgroupBytes: limit('maxComputeWorkgroupStorageSize'),
     bindingBytes: Math.min(limit('maxStorageBufferBindingSize'), limit('maxBufferSize')),
