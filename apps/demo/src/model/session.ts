@@ -16,7 +16,7 @@ export interface Loading {
   source: ModelSource;
   loaded: number;
   total: number;
-  /** `performance.now()` when it began. */
+  /** `performance.now()` when this stretch of it began: a file that is fetched, or the tensors. */
   began: number;
   cancel: () => void;
 }
@@ -65,7 +65,10 @@ export async function load(wanted: Partial<typeof current.value> = {}): Promise<
     const info = await client.ask('load', choice, {
       signal: controller.signal,
       onReport: (progress) => {
-        if (loading.value === own) loading.value = own = { ...own, ...progress };
+        if (loading.value !== own) return;
+        // Another total is another stretch of the way: what the last one took says nothing about it.
+        const began = progress.total === own.total ? own.began : performance.now();
+        loading.value = own = { ...own, ...progress, began };
       },
     });
     current.value = choice;
