@@ -23,6 +23,8 @@ import { inspect, type InspectedLayer } from './inspect.js';
 import { ROOM, Snapshot, tensorsOf, zeroStates } from './mixer-state.js';
 import { hidden, logits, type Network } from './network.js';
 import { type Score, type ScoreOptions, score } from './score.js';
+import type { FilePiece } from './quantize.js';
+import { saveCheckpoint } from './save.js';
 import { loadState, State, type StateOptions } from './state.js';
 import { loadWeights, type LoadProgress } from './weights.js';
 
@@ -108,6 +110,8 @@ export class Mamba2 {
 
   readonly #network: Network;
   readonly #release: () => void;
+  /** Opens the checkpoint again, as it was opened. */
+  readonly #reopen: (signal?: AbortSignal) => Promise<Checkpoint>;
 
   private constructor(
     network: Network,
@@ -115,6 +119,7 @@ export class Mamba2 {
     checkpoint: Checkpoint,
     mark: string,
     release: () => void,
+    reopen: (signal?: AbortSignal) => Promise<Checkpoint>,
   ) {
     this.name = checkpoint.name;
     this.config = checkpoint.config;
@@ -128,6 +133,7 @@ export class Mamba2 {
     );
     this.#network = network;
     this.#release = release;
+    this.#reopen = reopen;
   }
 
   /**
@@ -152,10 +158,12 @@ export class Mamba2 {
         const mark = await fingerprint(checkpoint, signal);
         const { weights, free } = await loadWeights(backend, checkpoint, { dtype, onProgress, signal });
         const network = { backend, config: checkpoint.config, weights };
-        return new Mamba2(network, tokenizer, checkpoint, mark, () => {
+        const release = () => {
           free();
           disposeBackend();
-        });
+        };
+        const reopen = (again?: AbortSignal) => openCheckpoint(source, { signal: again, hub });
+        return new Mamba2(network, tokenizer, checkpoint, mark, release, reopen);
       } finally {
         await checkpoint.close();
       }
@@ -291,6 +299,25 @@ export class Mamba2 {
     const ids = promptIds(this.#generator(), prompt, true);
     if (ids.length === 0) throw new ArgumentError('inspect', { given: 'no tokens', expected: 'at least one' });
     return inspect(this.#network, ids);
+  }
+
+  /**
+   * The model as files for other programs, piece by piece: transformers' format, or, for what that can't express (hybrids, MLPs, a norm per group),
+   * mamba_ssm's. Parameters are read from the checkpoint once more and keep their bytes, whatever `dtype` they were loaded with.
+   * @throws UnsupportedError for a model that neither format expresses; CheckpointError when the checkpoint is no longer there
+   * @example
+   * ```ts
+   * for await (const { file, bytes } of model.save()) await writers[file].write(bytes);
+   * ```
+   */
+  async *save(options: { signal?: AbortSignal } = {}): AsyncGenerator<FilePiece, void> {
+    refuseUnknown('save', options, ['signal']);
+    const checkpoint = await this.#reopen(options.signal);
+    try {
+      yield* saveCheckpoint(checkpoint, options.signal);
+    } finally {
+      checkpoint.close();
+    }
   }
 
   /** Frees the parameters, and the backend unless it was given. */
