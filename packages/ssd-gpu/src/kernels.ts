@@ -11,10 +11,13 @@ import {
   sizeOf,
   type Stored,
   toFloat64,
+  type Weight,
+  type WeightFormat,
 } from '@mamba2/core';
 import { openGpu } from './open.js';
 import { copy } from './operations/copy.js';
 import { weight, weightFrom } from './operations/weight.js';
+import { weightOfTensor } from './operations/weight-tensor.js';
 import type { WebGpuOptions } from './options.js';
 import { program, record, type Recording } from './program.js';
 import { type BufferRange, bufferOf, wrap, type WrapOptions } from './runtime/borrow.js';
@@ -30,10 +33,16 @@ import { Block, type GpuTensor } from './runtime/memory.js';
  */
 export interface Kernels extends Pick<
   Backend<Block>,
-  'upload' | 'zeros' | 'weight' | 'weightFrom' | 'read' | 'copy' | 'free' | 'scope' | 'program' | 'dispose'
+  'upload' | 'zeros' | 'weightFrom' | 'read' | 'copy' | 'free' | 'scope' | 'program' | 'dispose'
 > {
   /** The device: the caller's, where one was given. */
   readonly device: GPUDevice;
+  /**
+   * A matrix (m, k) for `linear` and `embed`, as `Backend.weight`; or of a tensor on the device, which is arranged there as kernels read weights: f32,
+   * f16 or bf16, k a multiple of 16. The tensor is not needed any more then.
+   */
+  weight(matrix: Parameters<Backend<Block>['weight']>[0], options?: { format?: WeightFormat }): Weight<Block>;
+  weight(matrix: GpuTensor): Weight<Block>;
   /**
    * A buffer of the caller's as a tensor of any operation; nothing is copied. It stays the caller's: `free` forgets it, and it must not be destroyed
    * before. The whole buffer is bound, so an operation's outputs never share one with its inputs.
@@ -103,10 +112,14 @@ export function kernelsOn(gpu: Gpu, close: () => void): Kernels {
         return t;
       });
     },
-    weight(matrix, given = {}) {
+    weight(matrix: Parameters<Backend<Block>['weight']>[0] | GpuTensor, given: { format?: WeightFormat } = {}) {
       outsideProgram('weight');
+      if ('data' in matrix && matrix.data instanceof Block) {
+        refuseUnknown('weight', given, []);
+        return gpu.submitting(() => weightOfTensor(gpu, matrix as GpuTensor));
+      }
       refuseUnknown('weight', given, ['format']);
-      return weight(gpu, matrix, given.format);
+      return weight(gpu, matrix as Parameters<Backend<Block>['weight']>[0], given.format);
     },
     async weightFrom(matrix, given = {}) {
       outsideProgram('weightFrom');

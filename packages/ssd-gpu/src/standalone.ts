@@ -1,12 +1,4 @@
-import {
-  type Backend,
-  isContiguous,
-  type LinearOptions,
-  ShapeError,
-  shapeText,
-  type Tensor,
-  type Weight,
-} from '@mamba2/core';
+import { type Backend, type LinearOptions, ShapeError, shapeText, type Weight } from '@mamba2/core';
 import { gpuOf, type Kernels } from './kernels.js';
 import { causalConv1d as conv } from './operations/conv.js';
 import { embed as lookUp, ownWeight } from './operations/embed.js';
@@ -15,7 +7,6 @@ import { rmsNorm as norm } from './operations/norm.js';
 import { sample as draw } from './operations/sampler.js';
 import { selectiveScan as scan } from './operations/selective-scan.js';
 import { ssd } from './operations/ssd.js';
-import { GpuWeight } from './operations/weight.js';
 import type { Block, GpuTensor } from './runtime/memory.js';
 
 /** The arguments of one of the backend's methods, after the kernels that run it. */
@@ -58,19 +49,18 @@ export function selectiveScan(
 }
 
 /**
- * `x Wᵀ (+ bias) (+ residual)`, as `Backend.linear`: x (…, k), weight (m, k) → (…, m). The weight is what `kernels.weight` made, or a
- * contiguous tensor of f32, f16 or bf16 from the first element of its buffer on, with k a multiple of 8.
+ * `x Wᵀ (+ bias) (+ residual)`, as `Backend.linear`: x (…, k), weight (m, k) → (…, m). `kernels.weight` makes the weight, of numbers or of a tensor
+ * that lies on the device.
  */
 export function linear(
   kernels: Kernels,
   x: GpuTensor,
-  weight: Weight<Block> | Tensor<Block>,
+  weight: Weight<Block>,
   options?: LinearOptions<Block>,
 ): GpuTensor {
   const gpu = gpuOf(kernels);
-  const own = 'parts' in weight ? weight : tensorAsWeight(weight);
-  ownWeight(gpu, own);
-  return gpu.submitting(() => product(gpu, x, own, options));
+  ownWeight(gpu, weight);
+  return gpu.submitting(() => product(gpu, x, weight, options));
 }
 
 /** `w · x / √(mean x² + ε)` over parts of the last axis, perhaps gated, as `Backend.rmsNorm`: x (…, d), w (d) → (…, d). */
@@ -85,32 +75,15 @@ export function causalConv1d(kernels: Kernels, ...[x, w, state, options]: Argume
   return gpu.submitting(() => conv(gpu, x, w, state, options));
 }
 
-/** Rows of a table, as `Backend.embed`: ids (b, l) i32, table (V, d) → (b, l, d). The table is a weight in one of the forms that {@link linear} takes. */
-export function embed(kernels: Kernels, ids: GpuTensor, table: Weight<Block> | Tensor<Block>): GpuTensor {
+/** Rows of a table, as `Backend.embed`: ids (b, l) i32, table (V, d) → (b, l, d). The table is a weight as for {@link linear}. */
+export function embed(kernels: Kernels, ids: GpuTensor, table: Weight<Block>): GpuTensor {
   const gpu = gpuOf(kernels);
-  const own = 'parts' in table ? table : tensorAsWeight(table);
-  ownWeight(gpu, own);
-  return gpu.submitting(() => lookUp(gpu, ids, own));
+  ownWeight(gpu, table);
+  return gpu.submitting(() => lookUp(gpu, ids, table));
 }
 
 /** Draws the next token of each row from logits (b, 1, V), as `Backend.sample` → (b, 1) i32. */
 export function sample(kernels: Kernels, ...[logits, sampler, options]: Arguments<'sample'>): GpuTensor {
   const gpu = gpuOf(kernels);
   return gpu.submitting(() => draw(gpu, logits, sampler, options));
-}
-
-/** A matrix that lies on the device as kernels read weights: rows of whole octets, the first at the buffer's beginning. */
-function tensorAsWeight(t: GpuTensor): GpuWeight {
-  const [m, k] = t.shape;
-  const { dtype } = t;
-  if (dtype !== 'f32' && dtype !== 'f16' && dtype !== 'bf16')
-    throw new ShapeError('a weight of integers', { given: dtype, expected: 'f32, f16 or bf16' });
-  if (m === undefined || k === undefined || t.shape.length !== 2 || k % 8 !== 0 || t.offset !== 0 || !isContiguous(t)) {
-    throw new ShapeError('a tensor as a weight', {
-      given: `shape ${shapeText(t.shape)}, strides (${t.strides.join(', ')}), offset ${t.offset}`,
-      expected: '(m, k), contiguous, k a multiple of 8, offset 0',
-      fix: 'bring it to the device with `weight`',
-    });
-  }
-  return new GpuWeight([m, k], dtype, k / 8, [{ first: 0, count: m, numbers: t.data, scales: undefined }]);
 }
