@@ -79,7 +79,7 @@ describe('is refused', () => {
   test('a weight format that does not exist', async () => {
     const dtype = 'q3' as 'q4';
     await expect(loadTiny('hf_mamba2_tiny', { dtype })).rejects.toThrowError(
-      'given: "q3"; expected: "stored", "q8" or "q4"',
+      'dtype; given: "q3"; expected: one of "stored", "f32", "f16", "bf16", "q8", "q4"',
     );
   });
 
