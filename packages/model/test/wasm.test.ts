@@ -54,3 +54,23 @@ test('two generations interleave and give what each gives alone', async () => {
   expect(both).toEqual(alone);
   tiny.dispose();
 });
+
+test('an abort ends reading and writing, and the backend goes on', async () => {
+  const tiny = await loadTiny('hf_mamba2_tiny', { backend });
+  const long = Array.from({ length: 5000 }, (_, i) => i % 300);
+  const reading = new AbortController();
+  const onProgress = () => reading.abort(new Error('enough read'));
+  await expect(tiny.prefill(long, { signal: reading.signal, onProgress })).rejects.toThrow('enough read');
+  const writing = new AbortController();
+  const ids: (number | undefined)[] = [];
+  const options = { ...SAMPLED, maxTokens: 500, signal: writing.signal };
+  for await (const { id, stopped } of tiny.generate(PROMPT, options)) {
+    ids.push(id);
+    if (ids.length === 5) writing.abort(new Error('enough written'));
+    if (stopped) expect(stopped).toBe('aborted');
+  }
+  expect(ids.length).toBeLessThan(20);
+  const alone = await idsOf(tiny, PROMPT, SAMPLED);
+  expect(alone.slice(0, 5)).toEqual(ids.slice(0, 5));
+  tiny.dispose();
+});
