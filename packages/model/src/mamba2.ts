@@ -7,6 +7,7 @@ import {
   refuseUnknown,
   slice,
   type Tensor,
+  UnsupportedError,
 } from '@mamba2/core';
 import { Tokenizer } from '@mamba2/tokenizer';
 import { type BackendName, openBackend } from './backends.js';
@@ -20,7 +21,7 @@ import { feed, type FeedOptions, padded } from './feed.js';
 import { fingerprint } from './fingerprint.js';
 import { type GenerateOptions, type Generator, generate, type Piece, type Prompt, promptIds } from './generate.js';
 import { inspect, type InspectedLayer } from './inspect.js';
-import { ROOM, Snapshot, tensorsOf, zeroStates } from './mixer-state.js';
+import { hasAttention, ROOM, Snapshot, tensorsOf, zeroStates } from './mixer-state.js';
 import { hidden, logits, type Network } from './network.js';
 import { type Score, type ScoreOptions, score } from './score.js';
 import type { FilePiece } from './quantize.js';
@@ -154,6 +155,7 @@ export class Mamba2 {
         onProgress?.({ stage: 'fetching', loaded: fetched, total, tensor: file });
       const checkpoint = await openCheckpoint(source, { signal, hub, onFetch });
       try {
+        expectAttention(backend, checkpoint);
         const tokenizer = await findTokenizer(checkpoint, options.tokenizer, { signal, hub, onFetch });
         const mark = await fingerprint(checkpoint, signal);
         const { weights, free } = await loadWeights(backend, checkpoint, { dtype, onProgress, signal });
@@ -355,6 +357,15 @@ async function findTokenizer(
     json = await readText(source.file('tokenizer.json'), TOKENIZER_LIMIT, options.signal).finally(() => source.close());
   }
   return json === undefined ? undefined : fitting(Tokenizer.fromJSON(json), checkpoint);
+}
+
+/** @throws UnsupportedError for a hybrid on a backend that has no attention, before anything is loaded */
+function expectAttention(backend: Backend, { name, config }: Checkpoint): void {
+  if (!hasAttention(config) || Object.hasOwn(backend.describe().operations, 'attention')) return;
+  throw new UnsupportedError(`attention layers on the ${backend.name} backend`, {
+    given: name,
+    fix: "load it with { backend: 'wasm' }, or --backend wasm",
+  });
 }
 
 /** @throws CheckpointError when the tokenizer has ids that the embedding does not */

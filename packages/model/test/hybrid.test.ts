@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { type Backend, reference } from '@mamba2/core';
 import { wasm } from '@mamba2/ssd-cpu';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -148,6 +149,14 @@ describe.each(['orig_hybrid', 'orig_hybrid_gqa_mlp', 'mixed'])('%s', (name) => {
     const together = await collect(model.generate(prompts, { ...SAMPLED, maxTokens: 6 }));
     expect(alone).toEqual(prompts.map((_, i) => together.filter((p) => p.sequence === i).map((p) => p.id)));
   });
+});
+
+test('a backend without attention refuses a hybrid by name, before it loads anything', async () => {
+  const exact = reference() as Backend;
+  const without: Backend = { ...exact, describe: () => ({ ...exact.describe(), operations: {} }) };
+  await expect(load('orig_hybrid', { backend: without })).rejects.toThrow(/attention layers on the reference backend/);
+  const pure = fileURLToPath(new URL('models/orig_mamba2_tiny/', goldens));
+  (await Mamba2.load(pure, { backend: without })).dispose();
 });
 
 describe('a state that is full', () => {
