@@ -88,7 +88,7 @@ class DiskCache implements HubCache {
     const part = await this.#claim(blob, file.size);
     const handle = await this.fs.open(part, 'a+');
     try {
-      const hash = fileHash(file);
+      const hash = await fileHash(file);
       let at = 0;
       for await (const piece of handle.createReadStream({ start: 0, autoClose: false })) {
         hash.update(piece as Uint8Array);

@@ -67,7 +67,7 @@ class OpfsCache implements HubCache {
     const kept = await this.#complete(file);
     if (kept) return kept;
     const folder = await this.#folder(file.hash.hex);
-    const hash = fileHash(file);
+    const hash = await fileHash(file);
     let at = 0;
     for (let part = await this.#read(folder, '0'); part?.size === partBytes;) {
       hash.update(new Uint8Array(await part.arrayBuffer()));
