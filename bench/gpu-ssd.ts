@@ -1,20 +1,19 @@
 /**
- * SSD forward on the GPU, b = 1, p = 64, n = 128, g = 1: `npx tsx --conditions=@mamba2/source bench/gpu-ssd.ts [--dawn FLAG] [--variants NAME] [--json]
- * [l,h …]`. Two heads of every shape are checked against core's chunked form in float64 before anything is timed.
+ * SSD forward on the GPU, b = 1, p = 64, g = 1, n = 128 unless given: `npx tsx --conditions=@mamba2/source bench/gpu-ssd.ts [--dawn FLAG] [--variants NAME]
+ * [--precision f16] [--json] [l,h[,n] …]`. Two heads of every shape are checked against core's chunked form in float64 before anything is timed.
  */
 import { type Backend, hostTensor, slice, ssdChunked, type Tensor } from '@mamba2/core';
 import { deviceTime, noise, relativeError } from './gpu/measure.js';
 import { benchOptions, report } from './gpu/options.js';
 
-const [P, N, Q] = [64, 128, 64];
-const TOLERANCE = 1e-5;
+const [P, Q] = [64, 128];
 
 /** Multiply-adds of the chunked form, twice: C Bᵀ once per chunk, and for each head the three products. */
-const flops = (l: number, h: number) => 2 * l * (Q * N + h * (Q * P + 2 * P * N));
+const flops = (l: number, h: number, N: number) => 2 * l * (Q * N + h * (Q * P + 2 * P * N));
 /** Bytes that must come and go: x, y, B, C, dt. */
-const bytes = (l: number, h: number) => 4 * l * (2 * h * P + 2 * N + h);
+const bytes = (l: number, h: number, N: number) => 4 * l * (2 * h * P + 2 * N + h);
 
-function problem(l: number, h: number) {
+function problem(l: number, h: number, N: number) {
   const numbers = {
     x: noise(l * h * P),
     dt: noise(l * h, 0.05).map((v) => Math.abs(v) + 1e-3),
@@ -41,14 +40,16 @@ async function check(backend: Backend, given: ReturnType<typeof problem>, y: Ten
 
 const options = await benchOptions();
 const { backend } = options;
+/** f32 throughout, or factors rounded to f16. */
+const TOLERANCE = options.precision === 'f16' ? 5e-3 : 1e-5;
 const shapes =
   options.positionals.length > 0
     ? options.positionals
     : ['2048,24', '8192,24', '32768,24', '2048,80', '8192,80', '32768,80'];
 const rows: Record<string, string | number>[] = [];
 for (const shape of shapes) {
-  const [l = 0, h = 0] = shape.split(',').map(Number);
-  const given = problem(l, h);
+  const [l = 0, h = 0, n = 128] = shape.split(',').map(Number);
+  const given = problem(l, h, n);
   const [x, dt, B, C, A] = [given.x, given.dt, given.B, given.C, given.A].map((t) =>
     backend.upload(t.data, t.shape),
   ) as [Tensor, Tensor, Tensor, Tensor, Tensor];
@@ -60,10 +61,11 @@ for (const shape of shapes) {
   rows.push({
     l,
     h,
+    n,
     micros: Number(micros.toFixed(1)),
     spread: Number(spread.toFixed(2)),
-    'TFLOP/s': Number((flops(l, h) / micros / 1e6).toPrecision(3)),
-    'TB/s': Number((bytes(l, h) / micros / 1e6).toPrecision(3)),
+    'TFLOP/s': Number((flops(l, h, n) / micros / 1e6).toPrecision(3)),
+    'TB/s': Number((bytes(l, h, n) / micros / 1e6).toPrecision(3)),
     error: Number(error.toExponential(1)),
   });
 }

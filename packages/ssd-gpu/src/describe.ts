@@ -2,6 +2,7 @@ import type { BackendDescription } from '@mamba2/core';
 import { FEATURES } from './runtime/capabilities.js';
 import type { Gpu } from './runtime/context.js';
 import type { Choice, Kernel } from './runtime/kernel.js';
+import { attentionCountKernel, attentionPlaceKernel, attentionTilesKernel } from './operations/attention.js';
 import { convKernel } from './operations/conv.js';
 import { elementwiseKernel, lastKernel } from './operations/elementwise.js';
 import { copyKernel } from './operations/copy.js';
@@ -16,12 +17,7 @@ import {
   pickKernel,
   weighKernel,
 } from './operations/sampler.js';
-import {
-  scanChunkOutputKernel,
-  scanChunkStateKernel,
-  scanStatePassKernel,
-  scanStepsKernel,
-} from './operations/selective-scan.js';
+import { scanCarryKernel, scanRunKernel, scanStatePassKernel, scanStepsKernel } from './operations/selective-scan.js';
 import {
   chunkProductKernel,
   chunkScanKernel,
@@ -32,7 +28,7 @@ import {
 import { stepKernel } from './operations/ssd-step.js';
 import { STORAGE } from './operations/weight.js';
 
-const scans = [scanStepsKernel, scanChunkStateKernel, scanStatePassKernel, scanChunkOutputKernel];
+const scans = [scanStepsKernel, scanRunKernel, scanStatePassKernel, scanCarryKernel];
 const chunks = [stepsKernel, chunkProductKernel, chunkStateKernel, statePassKernel, chunkScanKernel];
 
 /** The kernels each operation runs. */
@@ -43,6 +39,7 @@ export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
   causalConv1d: [convKernel],
   ssd: [...chunks, stepKernel],
   selectiveScan: scans,
+  attention: [attentionPlaceKernel, attentionTilesKernel, attentionCountKernel],
   siluGate: [elementwiseKernel],
   add: [elementwiseKernel],
   concat: [copyKernel],

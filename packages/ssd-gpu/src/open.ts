@@ -43,7 +43,8 @@ export async function openGpu(options: WebGpuOptions = {}): Promise<OpenGpu> {
   const languageFeatures =
     entry?.wgslLanguageFeatures ?? (typeof navigator === 'undefined' ? undefined : navigator.gpu?.wgslLanguageFeatures);
   const limits = { ...(portable && DEFAULT_LIMITS), ...options.limits };
-  const found = capabilitiesOf(device, new Set(languageFeatures), limits, options.precision === 'f16');
+  const rounding = options.precision === 'f16';
+  const found = capabilitiesOf(device, new Set(languageFeatures), limits, rounding, adapter?.info);
   const wanted = (feature: (typeof FEATURES)[number]) => !portable && (options.features?.includes(feature) ?? true);
   const capabilities = {
     ...found,

@@ -1,5 +1,387 @@
 // Made from the .wgsl files by scripts/shaders.ts.
 
+export const attentionCount = `// Counts the positions that a cache has taken in: as many as were given and fit.
+
+struct Params {
+  flags: u32,
+  batch: u32,
+  positions: u32,
+  capacity: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
+  held_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<i32>;
+@group(0) @binding(2) var<storage, read> lengths: array<i32>;
+@group(0) @binding(3) var<storage, read_write> held: array<i32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) at: vec3u) {
+  let row = at.x;
+  if (row >= params.batch) {
+    return;
+  }
+  var slot = row;
+  if (on(ROWS)) {
+    slot = u32(rows[params.rows_offset + row]);
+  }
+  var count = i32(params.positions);
+  if (on(LENGTHS)) {
+    count = clamp(lengths[params.lengths_offset + row], 0, count);
+  }
+  let own = params.held_offset + slot;
+  held[own] = min(held[own] + count, i32(params.capacity));
+}
+`;
+
+export const attentionPlace = `// Queries, keys or values to where attention reads them: each row behind what its slot holds, the first coordinates turned by the position's angles.
+
+struct Params {
+  flags: u32,
+  source: vec4u,
+  target_: vec4u,
+  positions: u32,
+  capacity: u32,
+  heads: u32,
+  p: u32,
+  /// Coordinates that turn, an even number, and the table's row length.
+  dim: u32,
+  table_offset: u32,
+  table_stride: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
+  held_offset: u32,
+  scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> source: array<f32>;
+@group(0) @binding(2) var<storage, read> table: array<f32>;
+@group(0) @binding(3) var<storage, read> rows: array<i32>;
+@group(0) @binding(4) var<storage, read> lengths: array<i32>;
+@group(0) @binding(5) var<storage, read> held: array<i32>;
+@group(0) @binding(6) var<storage, read_write> target_: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) at: vec3u) {
+  let e = at.x;
+  if (e >= params.heads * params.p) {
+    return;
+  }
+  let t = at.y;
+  let row = at.z;
+  var slot = row;
+  if (on(ROWS)) {
+    slot = u32(rows[params.rows_offset + row]);
+  }
+  var past = 0u;
+  if (on(CACHE)) {
+    past = u32(held[params.held_offset + slot]);
+  }
+  var count = params.positions;
+  if (on(LENGTHS)) {
+    count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
+  }
+  let position = past + t;
+  if (t >= count || position >= params.capacity) {
+    return;
+  }
+  let head = e / params.p;
+  let i = e % params.p;
+  let from_ = place(params.source, row, t, head);
+  var value = source[from_ + i];
+  if (on(TURN) && i < params.dim) {
+    let half = params.dim / 2u;
+    // The pair's number, and whether this is its second coordinate.
+    let pair = select(i % half, i / 2u, on(INTERLEAVED));
+    let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
+    let apart = select(half, 1u, on(INTERLEAVED));
+    let angles = params.table_offset + position * params.table_stride + pair;
+    let cosine = table[angles];
+    let sine = table[angles + half];
+    value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
+  }
+  // Queries keep the batch's order, keys and values go to their slot.
+  var to = place(params.target_, slot, position, head);
+  if (on(QUERIES)) {
+    to = place(params.target_, row, t, head);
+  }
+  target_[to + i] = params.scale * value;
+}
+`;
+
+export const attentionTiles = `// Causal softmax attention without its matrix: 64 queries of a head go through the keys 64 at a time. Each row keeps the largest score so far, the sum of
+// its exponentials and the weighted values; when a larger score comes, what has added up is scaled down. Scores live in registers only.
+
+struct Params {
+  flags: u32,
+  keys: vec4u,
+  values: vec4u,
+  heads: u32,
+  groups: u32,
+  positions: u32,
+  capacity: u32,
+  p: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
+  held_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> queries: array<Cell>;
+@group(0) @binding(2) var<storage, read> keys: array<Cell>;
+@group(0) @binding(3) var<storage, read> values: array<Cell>;
+@group(0) @binding(4) var<storage, read> rows: array<i32>;
+@group(0) @binding(5) var<storage, read> lengths: array<i32>;
+@group(0) @binding(6) var<storage, read> held: array<i32>;
+@group(0) @binding(7) var<storage, read_write> y: array<Cell>;
+
+/// What each of the eight lanes across knows of its rows, four rows at a time.
+var<workgroup> stats: array<vec4f, 128>;
+
+var<private> row: u32;
+var<private> slot_: u32;
+var<private> head: u32;
+var<private> group_: u32;
+var<private> first_query: u32;
+var<private> first_key: u32;
+var<private> first_value: u32;
+/// Keys there are, and queries that count.
+var<private> end: u32;
+var<private> count_: u32;
+
+fn left_along_k(phase: u32) -> bool {
+  return true;
+}
+
+fn right_along_k(phase: u32) -> bool {
+  return true;
+}
+
+fn needed(phase: u32, k0: u32, row_: u32) -> bool {
+  return true;
+}
+
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TM);
+  let e = k0 + at.y;
+  let own = ((row * params.positions + min(first_query + at.x, params.positions - 1u)) * params.heads + head) * params.p + e;
+  return below(joined(queries[cell(own, 0u)], queries[cell(own, 1u)], queries[cell(own, 2u)], queries[cell(own, 3u)]), e, params.p);
+}
+
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TN);
+  let e = k0 + at.y;
+  let own = place(params.keys, slot_, min(first_key + at.x, end - 1u), group_) + e;
+  return below(joined(keys[cell(own, 0u)], keys[cell(own, 1u)], keys[cell(own, 2u)], keys[cell(own, 3u)]), e, params.p);
+}
+
+/// Values from key k0 of the tile on; zeros behind the last one, whatever stands there.
+fn fetch_value(k0: u32, i: u32) -> vec4f {
+  let at = spot(i, false, TN);
+  let s = first_key + k0 + at.y;
+  let own = place(params.values, slot_, min(s, end - 1u), group_) + min(first_value + at.x, params.p - 1u);
+  return select(vec4f(0.0), joined(values[cell(own, 0u)], values[cell(own, 1u)], values[cell(own, 2u)], values[cell(own, 3u)]), s < end);
+}
+
+/// Scores of a row for the keys s … s + 3, those behind last out of the running.
+fn causal(v: vec4f, s: u32, last: u32) -> vec4f {
+  return select(vec4f(LOWEST), v, vec4u(s, s + 1u, s + 2u, s + 3u) <= vec4u(last));
+}
+
+fn most(a: vec4f, b: vec4f) -> f32 {
+  let m = max(a, b);
+  return max(max(m.x, m.y), max(m.z, m.w));
+}
+
+fn total(a: vec4f, b: vec4f) -> f32 {
+  let s = a + b;
+  return (s.x + s.y) + (s.z + s.w);
+}
+
+fn exp4(v: vec4f) -> vec4f {
+  return vec4f(exp_(v.x), exp_(v.y), exp_(v.z), exp_(v.w));
+}
+
+/// Weights exp(score − largest) of four scores, 0 for those out of the running.
+fn weigh(v: vec4f, largest_: f32) -> vec4f {
+  return select(exp4(v - largest_), vec4f(0.0), v == vec4f(LOWEST));
+}
+
+/// Columns 4 a … 4 a + 3 of eight rows into the left tile, as its columns k … k + 3.
+fn put_weights(row_: u32, k: u32, r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f) {
+  left_tile[four_at(row_, k, TM)] = vec4f(r0.x, r1.x, r2.x, r3.x);
+  left_tile[four_at(row_, k + 1u, TM)] = vec4f(r0.y, r1.y, r2.y, r3.y);
+  left_tile[four_at(row_, k + 2u, TM)] = vec4f(r0.z, r1.z, r2.z, r3.z);
+  left_tile[four_at(row_, k + 3u, TM)] = vec4f(r0.w, r1.w, r2.w, r3.w);
+  left_tile[four_at(row_ + 4u, k, TM)] = vec4f(r4.x, r5.x, r6.x, r7.x);
+  left_tile[four_at(row_ + 4u, k + 1u, TM)] = vec4f(r4.y, r5.y, r6.y, r7.y);
+  left_tile[four_at(row_ + 4u, k + 2u, TM)] = vec4f(r4.z, r5.z, r6.z, r7.z);
+  left_tile[four_at(row_ + 4u, k + 3u, TM)] = vec4f(r4.w, r5.w, r6.w, r7.w);
+}
+
+/// The weighted values of all keys of the tile.
+fn add_values(lane: u32, s: ptr<function, Results>, sums: ptr<function, Results>) {
+  let row_ = first_row(lane);
+  let a = lane % ACROSS;
+  for (var slice = 0u; slice < 4u; slice++) {
+    var v: array<vec4f, RIGHT_FETCHES>;
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      v[u] = fetch_value(16u * slice, u * WG + lane);
+    }
+    workgroupBarrier();
+    // Keys 16 · slice … + 15 are the first or the second four columns of half the lanes.
+    if (a / 4u == slice % 2u) {
+      if (slice < 2u) {
+        put_weights(row_, 4u * (a % 4u), (*s)[0], (*s)[2], (*s)[4], (*s)[6], (*s)[8], (*s)[10], (*s)[12], (*s)[14]);
+      } else {
+        put_weights(row_, 4u * (a % 4u), (*s)[1], (*s)[3], (*s)[5], (*s)[7], (*s)[9], (*s)[11], (*s)[13], (*s)[15]);
+      }
+    }
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      put_right(u * WG + lane, false, v[u]);
+    }
+    workgroupBarrier();
+    multiply_tile(lane, sums);
+  }
+}
+
+fn take(row_: u32, column: u32, v: vec4f) {
+  let t = first_query + row_;
+  let e = first_value + column;
+  for (var i = 0u; i < CELLS; i++) {
+    if (t < params.positions && e + i < params.p) {
+      y[cell(((row * params.positions + t) * params.heads + head) * params.p + e, i)] = part(select(vec4f(0.0), v, t < count_), i);
+    }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
+  head = group.y;
+  group_ = head / (params.heads / params.groups);
+  let tiles = (params.p + TN - 1u) / TN;
+  let own_row = group.z / tiles;
+  row = own_row;
+  first_value = TN * (group.z % tiles);
+  first_query = TM * group.x;
+  var slot = own_row;
+  if (on(ROWS)) {
+    slot = u32(rows[params.rows_offset + own_row]);
+  }
+  slot_ = slot;
+  var past = 0u;
+  if (on(CACHE)) {
+    past = u32(held[params.held_offset + slot]);
+  }
+  var count = params.positions;
+  if (on(LENGTHS)) {
+    count = min(count, u32(max(lengths[params.lengths_offset + own_row], 0)));
+  }
+  count = min(count, params.capacity - min(past, params.capacity));
+  count_ = count;
+  // Keys that the last of these queries sees.
+  let keys_ = select(0u, past + min(TM * group.x + TM, count), TM * group.x < count);
+  end = max(keys_, 1u);
+  let own = first_row(lane) / 4u;
+  let last = past + first_query + first_row(lane);
+  var largest0 = vec4f(LOWEST);
+  var largest1 = vec4f(LOWEST);
+  var sum0 = vec4f(0.0);
+  var sum1 = vec4f(0.0);
+  var results: Results;
+  for (var k0 = 0u; k0 < keys_; k0 += TN) {
+    first_key = k0;
+    var s = Results();
+    multiply(0u, params.p, lane, &s);
+    let c0 = k0 + first_column(lane);
+    let c1 = c0 + TN / 2u;
+    s[0] = causal(s[0], c0, last);
+    s[1] = causal(s[1], c1, last);
+    s[2] = causal(s[2], c0, last + 1u);
+    s[3] = causal(s[3], c1, last + 1u);
+    s[4] = causal(s[4], c0, last + 2u);
+    s[5] = causal(s[5], c1, last + 2u);
+    s[6] = causal(s[6], c0, last + 3u);
+    s[7] = causal(s[7], c1, last + 3u);
+    s[8] = causal(s[8], c0, last + 4u);
+    s[9] = causal(s[9], c1, last + 4u);
+    s[10] = causal(s[10], c0, last + 5u);
+    s[11] = causal(s[11], c1, last + 5u);
+    s[12] = causal(s[12], c0, last + 6u);
+    s[13] = causal(s[13], c1, last + 6u);
+    s[14] = causal(s[14], c0, last + 7u);
+    s[15] = causal(s[15], c1, last + 7u);
+    stats[(lane % ACROSS) * 16u + own] = vec4f(most(s[0], s[1]), most(s[2], s[3]), most(s[4], s[5]), most(s[6], s[7]));
+    stats[(lane % ACROSS) * 16u + own + 1u] = vec4f(most(s[8], s[9]), most(s[10], s[11]), most(s[12], s[13]), most(s[14], s[15]));
+    workgroupBarrier();
+    var next0 = largest0;
+    var next1 = largest1;
+    for (var i = 0u; i < ACROSS; i++) {
+      next0 = max(next0, stats[i * 16u + own]);
+      next1 = max(next1, stats[i * 16u + own + 1u]);
+    }
+    let fade0 = exp4(largest0 - next0);
+    let fade1 = exp4(largest1 - next1);
+    largest0 = next0;
+    largest1 = next1;
+    s[0] = weigh(s[0], next0.x);
+    s[1] = weigh(s[1], next0.x);
+    s[2] = weigh(s[2], next0.y);
+    s[3] = weigh(s[3], next0.y);
+    s[4] = weigh(s[4], next0.z);
+    s[5] = weigh(s[5], next0.z);
+    s[6] = weigh(s[6], next0.w);
+    s[7] = weigh(s[7], next0.w);
+    s[8] = weigh(s[8], next1.x);
+    s[9] = weigh(s[9], next1.x);
+    s[10] = weigh(s[10], next1.y);
+    s[11] = weigh(s[11], next1.y);
+    s[12] = weigh(s[12], next1.z);
+    s[13] = weigh(s[13], next1.z);
+    s[14] = weigh(s[14], next1.w);
+    s[15] = weigh(s[15], next1.w);
+    sum0 = fade0 * sum0 + vec4f(total(s[0], s[1]), total(s[2], s[3]), total(s[4], s[5]), total(s[6], s[7]));
+    sum1 = fade1 * sum1 + vec4f(total(s[8], s[9]), total(s[10], s[11]), total(s[12], s[13]), total(s[14], s[15]));
+    scale_rows(&results, fade0, fade1);
+    add_values(lane, &s, &results);
+  }
+  workgroupBarrier();
+  stats[(lane % ACROSS) * 16u + own] = sum0;
+  stats[(lane % ACROSS) * 16u + own + 1u] = sum1;
+  workgroupBarrier();
+  var all0 = vec4f(0.0);
+  var all1 = vec4f(0.0);
+  for (var i = 0u; i < ACROSS; i++) {
+    all0 += stats[i * 16u + own];
+    all1 += stats[i * 16u + own + 1u];
+  }
+  scale_rows(&results, 1.0 / all0, 1.0 / all1);
+  deliver(lane, &results);
+}
+
+fn scale_rows(results: ptr<function, Results>, f0: vec4f, f1: vec4f) {
+  (*results)[0] *= f0.x;
+  (*results)[1] *= f0.x;
+  (*results)[2] *= f0.y;
+  (*results)[3] *= f0.y;
+  (*results)[4] *= f0.z;
+  (*results)[5] *= f0.z;
+  (*results)[6] *= f0.w;
+  (*results)[7] *= f0.w;
+  (*results)[8] *= f1.x;
+  (*results)[9] *= f1.x;
+  (*results)[10] *= f1.y;
+  (*results)[11] *= f1.y;
+  (*results)[12] *= f1.z;
+  (*results)[13] *= f1.z;
+  (*results)[14] *= f1.w;
+  (*results)[15] *= f1.w;
+}
+`;
+
 export const causalConv1d = `// Causal depthwise convolution with an optional SiLU: an invocation slides over STEPS positions of one channel. The first of a channel's
 // invocations alone touches the state: it reads the inputs before position 0 there and leaves the last ones that count.
 
@@ -89,6 +471,48 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
       state[place(params.state, slot, s, 0u) + channel] = value;
     }
   }
+}
+`;
+
+export const cellsFour = `// Buffers read four numbers at a time: every offset, stride and row length is a multiple of four.
+
+alias Cell = vec4f;
+/// Numbers to a cell, and cells to four numbers.
+const WIDE = 4u;
+const CELLS = 1u;
+
+/// Which cell holds number i of the four at position at.
+fn cell(at: u32, i: u32) -> u32 {
+  return at / 4u;
+}
+
+/// Four numbers out of the cells that hold them.
+fn joined(a: Cell, b: Cell, c: Cell, d: Cell) -> vec4f {
+  return a;
+}
+
+/// What to write into cell i of four numbers.
+fn part(v: vec4f, i: u32) -> Cell {
+  return v;
+}
+`;
+
+export const cellsOne = `// Buffers read one number at a time, wherever it lies: the counterpart of cells-four.wgsl.
+
+alias Cell = f32;
+const WIDE = 1u;
+const CELLS = 4u;
+
+fn cell(at: u32, i: u32) -> u32 {
+  return at + i;
+}
+
+fn joined(a: Cell, b: Cell, c: Cell, d: Cell) -> vec4f {
+  return vec4f(a, b, c, d);
+}
+
+fn part(v: vec4f, i: u32) -> Cell {
+  return v[i];
 }
 `;
 
@@ -920,6 +1344,130 @@ fn is_nan_(x: f32) -> bool {
 }
 `;
 
+export const matrices = `// A product of matrices that subgroups compute, factors in f16 and sums in f32: a tile of 128 × 64 to a workgroup, a square of 32 × 32 to each of its eight
+// subgroups. DEPTH columns of the left factor and DEPTH rows of the right one stand in shared memory at a time, while the next ones are on their way
+// into registers. (A matrix read straight from a buffer waits for the memory, one at a time.)
+//
+// The kernel says what the factors are: fetch_left and fetch_right bring four numbers that lie side by side, and shape_left and shape_right make f16 of
+// them when they have arrived. The left tile lies along k or along its rows (left_along_k), the right one along k or along its columns (right_along_k).
+
+/// Invocations of a subgroup, and of the workgroups that compute with subgroup matrices.
+const LANES = 32u;
+const WG = 256u;
+const TM = 128u;
+const TN = 64u;
+
+/// Rows in shared memory are eight numbers longer than what they hold, so that neighbours lie in different banks.
+const ALONG_K = DEPTH + 8u;
+const LEFT_ALONG_ROWS = TM + 8u;
+const RIGHT_ALONG_COLUMNS = TN + 8u;
+const LEFT_FETCHES = TM * DEPTH / 4u / WG;
+const RIGHT_FETCHES = TN * DEPTH / 4u / WG;
+
+alias Left = subgroup_matrix_left<f16, 16, 16>;
+alias Right = subgroup_matrix_right<f16, 16, 16>;
+alias Sum = subgroup_matrix_result<f32, 16, 16>;
+
+var<workgroup> left_tile: array<vec4<f16>, TM * ALONG_K / 4>;
+var<workgroup> right_tile: array<vec4<f16>, TN * ALONG_K / 4>;
+
+/// Rows 0 … 15 in a, b and 16 … 31 in c, d; columns 0 … 15 in a, c and 16 … 31 in b, d. Four matrices by name: an index would take them out of the registers.
+struct Square {
+  a: Sum,
+  b: Sum,
+  c: Sum,
+  d: Sum,
+}
+
+/// First row and column of a subgroup's square.
+fn square_at(subgroup: u32) -> vec2u {
+  return vec2u(32u * (subgroup / 2u), 32u * (subgroup % 2u));
+}
+
+/// (row, k) of the i-th four numbers of the left tile, and (column, k) of the right one.
+fn left_spot(i: u32, along_k: bool) -> vec2u {
+  if (along_k) {
+    return vec2u(i / (DEPTH / 4u), 4u * (i % (DEPTH / 4u)));
+  }
+  return vec2u(4u * (i % (TM / 4u)), i / (TM / 4u));
+}
+
+fn right_spot(i: u32, along_k: bool) -> vec2u {
+  if (along_k) {
+    return vec2u(i / (DEPTH / 4u), 4u * (i % (DEPTH / 4u)));
+  }
+  return vec2u(4u * (i % (TN / 4u)), i / (TN / 4u));
+}
+
+/// square += the product of the factors that phase names, over k < inner, a multiple of 16.
+fn multiply(phase: u32, inner: u32, lane: u32, subgroup: u32, square: ptr<function, Square>) {
+  var left: array<vec4<f16>, LEFT_FETCHES>;
+  var right: array<vec4f, RIGHT_FETCHES>;
+  let left_k = left_along_k(phase);
+  let right_k = right_along_k(phase);
+  for (var u = 0u; u < LEFT_FETCHES; u++) {
+    left[u] = fetch_left(phase, 0u, u * WG + lane);
+  }
+  for (var u = 0u; u < RIGHT_FETCHES; u++) {
+    right[u] = fetch_right(phase, 0u, u * WG + lane);
+  }
+  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
+    workgroupBarrier();
+    for (var u = 0u; u < LEFT_FETCHES; u++) {
+      let i = u * WG + lane;
+      let at = left_spot(i, left_k);
+      left_tile[select(at.y * LEFT_ALONG_ROWS + at.x, at.x * ALONG_K + at.y, left_k) / 4u] = shape_left(phase, k0, i, left[u]);
+    }
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      let i = u * WG + lane;
+      let at = right_spot(i, right_k);
+      right_tile[select(at.y * RIGHT_ALONG_COLUMNS + at.x, at.x * ALONG_K + at.y, right_k) / 4u] = shape_right(phase, k0, i, right[u]);
+    }
+    workgroupBarrier();
+    if (k0 + DEPTH < inner) {
+      for (var u = 0u; u < LEFT_FETCHES; u++) {
+        left[u] = fetch_left(phase, k0 + DEPTH, u * WG + lane);
+      }
+      for (var u = 0u; u < RIGHT_FETCHES; u++) {
+        right[u] = fetch_right(phase, k0 + DEPTH, u * WG + lane);
+      }
+    }
+    for (var k = 0u; k < DEPTH; k += 16u) {
+      if (k0 + k < inner && needed(phase, k0 + k, square_at(subgroup).x)) {
+        multiply_step(left_k, right_k, k, subgroup, square);
+      }
+    }
+  }
+}
+
+/// Sixteen of the sums' terms.
+fn multiply_step(left_k: bool, right_k: bool, k: u32, subgroup: u32, square: ptr<function, Square>) {
+  let at = square_at(subgroup);
+  var l0: Left;
+  var l1: Left;
+  var r0: Right;
+  var r1: Right;
+  if (left_k) {
+    l0 = subgroupMatrixLoad<Left, row_major>(&left_tile, (at.x * ALONG_K + k) / 4u, ALONG_K / 4u);
+    l1 = subgroupMatrixLoad<Left, row_major>(&left_tile, ((at.x + 16u) * ALONG_K + k) / 4u, ALONG_K / 4u);
+  } else {
+    l0 = subgroupMatrixLoad<Left, col_major>(&left_tile, (k * LEFT_ALONG_ROWS + at.x) / 4u, LEFT_ALONG_ROWS / 4u);
+    l1 = subgroupMatrixLoad<Left, col_major>(&left_tile, (k * LEFT_ALONG_ROWS + at.x) / 4u + 4u, LEFT_ALONG_ROWS / 4u);
+  }
+  if (right_k) {
+    r0 = subgroupMatrixLoad<Right, col_major>(&right_tile, (at.y * ALONG_K + k) / 4u, ALONG_K / 4u);
+    r1 = subgroupMatrixLoad<Right, col_major>(&right_tile, ((at.y + 16u) * ALONG_K + k) / 4u, ALONG_K / 4u);
+  } else {
+    r0 = subgroupMatrixLoad<Right, row_major>(&right_tile, (k * RIGHT_ALONG_COLUMNS + at.y) / 4u, RIGHT_ALONG_COLUMNS / 4u);
+    r1 = subgroupMatrixLoad<Right, row_major>(&right_tile, (k * RIGHT_ALONG_COLUMNS + at.y) / 4u + 4u, RIGHT_ALONG_COLUMNS / 4u);
+  }
+  (*square).a = subgroupMatrixMultiplyAccumulate(l0, r0, (*square).a);
+  (*square).b = subgroupMatrixMultiplyAccumulate(l0, r1, (*square).b);
+  (*square).c = subgroupMatrixMultiplyAccumulate(l1, r0, (*square).c);
+  (*square).d = subgroupMatrixMultiplyAccumulate(l1, r1, (*square).d);
+}
+`;
+
 export const observe = `// seen[slot][id] = 1 for every id that counts.
 
 struct Params {
@@ -988,6 +1536,178 @@ fn philox(counter: vec4u, key: vec2u) -> u32 {
 /// Uniform in [0, 1) with 24 bits.
 fn uniform_number(seed: vec2u, sequence: u32, position: u32) -> f32 {
   return f32(philox(vec4u(position, sequence, 0u, 0u), seed) >> 8u) / 16777216.0;
+}
+`;
+
+export const powers = `// Powers of two that bring numbers into the range of f16 and out of it again, exactly.
+
+/// The power of two at or below x ≥ 0, kept within 2⁻¹⁰⁰ … 2¹⁰⁰. A number divided by it is below 2 where |number| ≤ x.
+fn power_below(x: f32) -> f32 {
+  return bitcast<f32>(clamp(bitcast<u32>(x) & 0x7f800000u, 27u << 23u, 227u << 23u));
+}
+
+/// 1 / 2ᵏ, exactly.
+fn inverse_power(power: f32) -> f32 {
+  return bitcast<f32>((254u << 23u) - bitcast<u32>(power));
+}
+
+fn largest(v: vec4f) -> f32 {
+  let m = max(abs(v.xy), abs(v.zw));
+  return max(m.x, m.y);
+}
+`;
+
+export const products = `// A product of two matrices in tiles of TM × TN that a workgroup computes. DEPTH columns of the left factor and DEPTH rows of the right one stand in
+// shared memory at a time, and each invocation multiplies 8 × 8 numbers out of them, while the next ones are already on their way into registers.
+//
+// The kernel says what the factors are: fetch_left and fetch_right give four numbers that lie side by side in memory, either along k or along the tile's
+// other axis (left_along_k, right_along_k), and needed says whether rows take part at all.
+const DEPTH = 16u;
+const ACROSS = TN / 8u;
+const WG = (TM / 8u) * ACROSS;
+const LEFT_FETCHES = TM * DEPTH / 4u / WG;
+const RIGHT_FETCHES = TN * DEPTH / 4u / WG;
+
+var<workgroup> left_tile: array<vec4f, DEPTH * TM / 4u>;
+var<workgroup> right_tile: array<vec4f, DEPTH * TN / 4u>;
+
+/// 8 × 8 results of one invocation, rows first_row(lane) + r: columns first_column(lane) + 0 … 3 in [2r], and the same TN / 2 further in [2r + 1].
+alias Results = array<vec4f, 16>;
+
+fn first_row(lane: u32) -> u32 {
+  return 8u * (lane / ACROSS);
+}
+
+fn first_column(lane: u32) -> u32 {
+  return 4u * (lane % ACROSS);
+}
+
+/// (row, k) of the i-th four numbers of a tile as wide as wide.
+fn spot(i: u32, along_k: bool, wide: u32) -> vec2u {
+  if (along_k) {
+    return vec2u(i / (DEPTH / 4u), 4u * (i % (DEPTH / 4u)));
+  }
+  return vec2u(4u * (i % (wide / 4u)), i / (wide / 4u));
+}
+
+/// Where rows row … row + 3 of column k stand, in units of four. Columns are shuffled against each other, so that lanes that write along k hit
+/// different banks.
+fn four_at(row: u32, k: u32, wide: u32) -> u32 {
+  return k * (wide / 4u) + ((row / 4u) ^ (2u * ((k / 4u) % 4u)));
+}
+
+fn put_left(i: u32, along_k: bool, v: vec4f) {
+  let at = spot(i, along_k, TM);
+  let four = four_at(at.x, at.y, TM);
+  if (along_k) {
+    left_tile[four][at.x % 4u] = v.x;
+    left_tile[four + TM / 4u][at.x % 4u] = v.y;
+    left_tile[four + TM / 2u][at.x % 4u] = v.z;
+    left_tile[four + 3u * TM / 4u][at.x % 4u] = v.w;
+  } else {
+    left_tile[four] = v;
+  }
+}
+
+fn put_right(i: u32, along_k: bool, v: vec4f) {
+  let at = spot(i, along_k, TN);
+  let four = four_at(at.x, at.y, TN);
+  if (along_k) {
+    right_tile[four][at.x % 4u] = v.x;
+    right_tile[four + TN / 4u][at.x % 4u] = v.y;
+    right_tile[four + TN / 2u][at.x % 4u] = v.z;
+    right_tile[four + 3u * TN / 4u][at.x % 4u] = v.w;
+  } else {
+    right_tile[four] = v;
+  }
+}
+
+/// results += the product of the factors that phase names, over k < inner.
+fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) {
+  var left: array<vec4f, LEFT_FETCHES>;
+  var right: array<vec4f, RIGHT_FETCHES>;
+  for (var u = 0u; u < LEFT_FETCHES; u++) {
+    left[u] = fetch_left(phase, 0u, u * WG + lane);
+  }
+  for (var u = 0u; u < RIGHT_FETCHES; u++) {
+    right[u] = fetch_right(phase, 0u, u * WG + lane);
+  }
+  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
+    workgroupBarrier();
+    for (var u = 0u; u < LEFT_FETCHES; u++) {
+      put_left(u * WG + lane, left_along_k(phase), left[u]);
+    }
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      put_right(u * WG + lane, right_along_k(phase), right[u]);
+    }
+    workgroupBarrier();
+    if (k0 + DEPTH < inner) {
+      for (var u = 0u; u < LEFT_FETCHES; u++) {
+        left[u] = fetch_left(phase, k0 + DEPTH, u * WG + lane);
+      }
+      for (var u = 0u; u < RIGHT_FETCHES; u++) {
+        right[u] = fetch_right(phase, k0 + DEPTH, u * WG + lane);
+      }
+    }
+    if (needed(phase, k0, first_row(lane))) {
+      multiply_tile(lane, results);
+    }
+  }
+}
+
+/// results += the product of the tiles in shared memory.
+fn multiply_tile(lane: u32, results: ptr<function, Results>) {
+  let row = first_row(lane);
+  let column = first_column(lane);
+  for (var k = 0u; k < DEPTH; k++) {
+    let l0 = left_tile[four_at(row, k, TM)];
+    let l1 = left_tile[four_at(row + 4u, k, TM)];
+    let r0 = right_tile[four_at(column, k, TN)];
+    let r1 = right_tile[four_at(column + TN / 2u, k, TN)];
+    (*results)[0] += l0.x * r0;
+    (*results)[1] += l0.x * r1;
+    (*results)[2] += l0.y * r0;
+    (*results)[3] += l0.y * r1;
+    (*results)[4] += l0.z * r0;
+    (*results)[5] += l0.z * r1;
+    (*results)[6] += l0.w * r0;
+    (*results)[7] += l0.w * r1;
+    (*results)[8] += l1.x * r0;
+    (*results)[9] += l1.x * r1;
+    (*results)[10] += l1.y * r0;
+    (*results)[11] += l1.y * r1;
+    (*results)[12] += l1.z * r0;
+    (*results)[13] += l1.z * r1;
+    (*results)[14] += l1.w * r0;
+    (*results)[15] += l1.w * r1;
+  }
+}
+
+/// Hands the results to the kernel's take(row, column, four numbers), row by row. Written out: results that a loop indexes would leave the registers.
+fn deliver(lane: u32, results: ptr<function, Results>) {
+  let row = first_row(lane);
+  let column = first_column(lane);
+  take(row, column, (*results)[0]);
+  take(row, column + TN / 2u, (*results)[1]);
+  take(row + 1u, column, (*results)[2]);
+  take(row + 1u, column + TN / 2u, (*results)[3]);
+  take(row + 2u, column, (*results)[4]);
+  take(row + 2u, column + TN / 2u, (*results)[5]);
+  take(row + 3u, column, (*results)[6]);
+  take(row + 3u, column + TN / 2u, (*results)[7]);
+  take(row + 4u, column, (*results)[8]);
+  take(row + 4u, column + TN / 2u, (*results)[9]);
+  take(row + 5u, column, (*results)[10]);
+  take(row + 5u, column + TN / 2u, (*results)[11]);
+  take(row + 6u, column, (*results)[12]);
+  take(row + 6u, column + TN / 2u, (*results)[13]);
+  take(row + 7u, column, (*results)[14]);
+  take(row + 7u, column + TN / 2u, (*results)[15]);
+}
+
+/// v with 0 in place of the numbers at i … i + 3 that are not below end.
+fn below(v: vec4f, i: u32, end: u32) -> vec4f {
+  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(end));
 }
 `;
 
@@ -1710,7 +2430,46 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u) {
 }
 `;
 
-export const scanChunkOutput = `// Every chunk once more, from the state it finds: y_t = C_tᵀ h_t (+ D u_t). Wide states go through in tiles of STATES numbers, adding up in y.
+export const scanCarry = `// States between the slots that a batch's rows name, (slots, d, n), and where a single chunk finds and leaves them, (b, n, d).
+
+struct Params {
+  flags: u32,
+  state: vec4u,
+  channels: u32,
+  n: u32,
+  rows_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<i32>;
+@group(0) @binding(2) var<storage, read_write> states: array<f32>;
+@group(0) @binding(3) var<storage, read_write> state: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) at: vec3u) {
+  let channel = at.x;
+  if (channel >= params.channels) {
+    return;
+  }
+  var slot = at.z;
+  if (on(ROWS)) {
+    slot = u32(rows[params.rows_offset + at.z]);
+  }
+  let i = (at.z * params.n + at.y) * params.channels + channel;
+  let own = place(params.state, slot, channel, 0u) + at.y;
+  if (on(BACK)) {
+    state[own] = states[i];
+  } else {
+    states[i] = state[own];
+  }
+}
+`;
+
+export const scanRun = `// The recurrence of a chunk, h_t = exp(Δ_t A) ∘ h_{t−1} + Δ_t u_t B_t, LANES invocations to a channel and STATES numbers of its state to each of them,
+// in registers. B, C, Δ and Δ u of STEPS positions stand in shared memory, while those of the next ones are on their way.
+//
+// With OUTPUT a chunk starts from the state it finds, gives y_t = C_tᵀ h_t (+ D u_t) and leaves its last state in the place of the first; without, it
+// starts from nothing and gives the state it leaves and its Σ Δ. States beyond LANES · STATES numbers are run piece by piece: y adds up (ADD).
 
 struct Params {
   flags: u32,
@@ -1720,7 +2479,10 @@ struct Params {
   channels: u32,
   positions: u32,
   chunks: u32,
+  chunk_length: u32,
   n: u32,
+  /// First number of the piece.
+  first: u32,
   a_offset: u32,
   a_stride: u32,
   d_offset: u32,
@@ -1729,113 +2491,179 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> u: array<f32>;
 @group(0) @binding(2) var<storage, read> delta: array<f32>;
-@group(0) @binding(3) var<storage, read> B: array<f32>;
-@group(0) @binding(4) var<storage, read> C: array<f32>;
+@group(0) @binding(3) var<storage, read> B: array<Cell>;
+@group(0) @binding(4) var<storage, read> C: array<Cell>;
 @group(0) @binding(5) var<storage, read> A: array<f32>;
 @group(0) @binding(6) var<storage, read> D: array<f32>;
-@group(0) @binding(7) var<storage, read> states: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
+@group(0) @binding(7) var<storage, read_write> states: array<f32>;
+/// y, or Σ Δ.
+@group(0) @binding(8) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) at: vec3u) {
-  let channel = at.x;
-  let chunk = at.y;
-  let row = at.z;
-  if (channel >= params.channels) {
-    return;
+const WG = 64u;
+const CHANNELS = WG / LANES;
+/// Groups of four numbers: of an invocation, and of a whole channel.
+const FOURS = STATES / 4u;
+const ROW = LANES * FOURS;
+const FETCHES = (STEPS * ROW + WG - 1u) / WG;
+const INPUTS = (STEPS * CHANNELS + WG - 1u) / WG;
+
+var<workgroup> b_tile: array<vec4f, STEPS * ROW>;
+var<workgroup> c_tile: array<vec4f, STEPS * ROW>;
+/// (Δ, u)
+var<workgroup> inputs: array<vec2f, STEPS * CHANNELS>;
+var<workgroup> parts: array<f32, STEPS * WG>;
+
+var<private> row: u32;
+var<private> end: u32;
+
+/// eˣ − 1. Near 0 by its series, whose first missing term is below 5e-8 of it; elsewhere exp is exact enough, since 1 − eˣ is no longer small.
+fn shrink(x: vec4f) -> vec4f {
+  let near = x * (1.0 + x * (0.5 + x * (0.16666667 + x * (0.041666668 + x * (0.008333334 + x * 0.0013888889)))));
+  return select(exp(x) - 1.0, near, abs(x) < vec4f(0.25));
+}
+
+/// B or C of the i-th four numbers from position t0 on; zeros past the state's end.
+fn fetch(from_c: bool, t0: u32, i: u32) -> vec4f {
+  let t = min(t0 + i / ROW, end - 1u);
+  let s = params.first + 4u * (i % ROW);
+  let view = select(params.B.xyz, params.C.xyz, from_c);
+  let at = view.x + row * view.y + t * view.z + min(s, params.n - 1u);
+  var v: vec4f;
+  if (from_c) {
+    v = joined(C[cell(at, 0u)], C[cell(at, 1u)], C[cell(at, 2u)], C[cell(at, 3u)]);
+  } else {
+    v = joined(B[cell(at, 0u)], B[cell(at, 1u)], B[cell(at, 2u)], B[cell(at, 3u)]);
   }
-  let own = row * params.chunks + chunk;
-  for (var first = 0u; first < params.n; first += STATES) {
-    var h: array<f32, STATES>;
-    var a: array<f32, STATES>;
-    for (var s = 0u; s < STATES; s++) {
-      if (first + s < params.n) {
-        a[s] = A[params.a_offset + channel * params.a_stride + first + s];
-        h[s] = states[(own * params.n + first + s) * params.channels + channel];
-      }
-    }
-    for (var t = chunk * Q; t < min((chunk + 1u) * Q, params.positions); t++) {
-      let i = (row * params.positions + t) * params.channels + channel;
-      let d = delta[i];
-      if (d == NOTHING) {
-        y[i] = 0.0;
-        continue;
-      }
-      let value = u[place(params.u, row, t, 0u) + channel];
-      var sum = 0.0;
-      if (first > 0u) {
-        sum = y[i];
-      } else if (on(SKIP)) {
-        sum = D[params.d_offset + channel] * value;
-      }
-      for (var s = 0u; s < STATES; s++) {
-        if (first + s < params.n) {
-          h[s] = advance(h[s], d, a[s], d * value * B[place(params.B, row, t, 0u) + first + s]);
-          sum += h[s] * C[place(params.C, row, t, 0u) + first + s];
+  return select(vec4f(0.0), v, vec4u(s, s + 1u, s + 2u, s + 3u) < vec4u(params.n));
+}
+
+fn fetch_input(t0: u32, first_channel: u32, i: u32) -> vec2f {
+  let t = min(t0 + i / CHANNELS, end - 1u);
+  let channel = min(first_channel + i % CHANNELS, params.channels - 1u);
+  return vec2f(delta[(row * params.positions + t) * params.channels + channel], u[place(params.u, row, t, 0u) + channel]);
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
+  let first_channel = group.x * CHANNELS;
+  let own = lane / LANES;
+  let channel = first_channel + own;
+  let chunk = group.y;
+  row = group.z;
+  let start = chunk * params.chunk_length;
+  let stop = min(start + params.chunk_length, params.positions);
+  end = stop;
+  let here = channel < params.channels;
+  let state_at = (row * params.chunks + chunk) * params.n * params.channels + min(channel, params.channels - 1u);
+  var h: array<vec4f, FOURS>;
+  var a: array<vec4f, FOURS>;
+  for (var j = 0u; j < FOURS; j++) {
+    let s = params.first + 4u * (LANES * j + lane % LANES);
+    for (var c = 0u; c < 4u; c++) {
+      if (s + c < params.n) {
+        a[j][c] = A[params.a_offset + min(channel, params.channels - 1u) * params.a_stride + s + c];
+        if (OUTPUT && on(FOUND)) {
+          h[j][c] = states[state_at + (s + c) * params.channels];
         }
       }
-      y[i] = sum;
     }
   }
-}
-`;
-
-export const scanChunkState = `// The state S each chunk leaves behind when it finds none, and its Σ Δ: an invocation runs one channel through a chunk for STATES numbers at a time.
-
-struct Params {
-  u: vec4u,
-  B: vec4u,
-  channels: u32,
-  positions: u32,
-  chunks: u32,
-  n: u32,
-  a_offset: u32,
-  a_stride: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> u: array<f32>;
-@group(0) @binding(2) var<storage, read> delta: array<f32>;
-@group(0) @binding(3) var<storage, read> B: array<f32>;
-@group(0) @binding(4) var<storage, read> A: array<f32>;
-@group(0) @binding(5) var<storage, read_write> states: array<f32>;
-@group(0) @binding(6) var<storage, read_write> sums: array<f32>;
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) at: vec3u) {
-  let channel = at.x;
-  let chunk = at.y;
-  let tiles = (params.n + STATES - 1u) / STATES;
-  let row = at.z / tiles;
-  let first = (at.z % tiles) * STATES;
-  if (channel >= params.channels) {
-    return;
+  var b_next: array<vec4f, FETCHES>;
+  var c_next: array<vec4f, FETCHES>;
+  var input_next: array<vec2f, INPUTS>;
+  for (var i = 0u; i < FETCHES; i++) {
+    b_next[i] = fetch(false, start, i * WG + lane);
+    if (OUTPUT) {
+      c_next[i] = fetch(true, start, i * WG + lane);
+    }
   }
-  var h: array<f32, STATES>;
-  var a: array<f32, STATES>;
-  for (var s = 0u; s < STATES; s++) {
-    a[s] = A[params.a_offset + channel * params.a_stride + min(first + s, params.n - 1u)];
+  for (var i = 0u; i < INPUTS; i++) {
+    input_next[i] = fetch_input(start, first_channel, i * WG + lane);
   }
   var sum = 0.0;
-  for (var t = chunk * Q; t < min((chunk + 1u) * Q, params.positions); t++) {
-    let d = delta[(row * params.positions + t) * params.channels + channel];
-    if (d == NOTHING) {
-      break;
+  for (var t0 = start; t0 < stop; t0 += STEPS) {
+    workgroupBarrier();
+    for (var i = 0u; i < FETCHES; i++) {
+      if (i * WG + lane < STEPS * ROW) {
+        b_tile[i * WG + lane] = b_next[i];
+        if (OUTPUT) {
+          c_tile[i * WG + lane] = c_next[i];
+        }
+      }
     }
-    sum += d;
-    let input = d * u[place(params.u, row, t, 0u) + channel];
-    for (var s = 0u; s < STATES; s++) {
-      h[s] = advance(h[s], d, a[s], input * B[place(params.B, row, t, 0u) + min(first + s, params.n - 1u)]);
+    for (var i = 0u; i < INPUTS; i++) {
+      if (i * WG + lane < STEPS * CHANNELS) {
+        inputs[i * WG + lane] = input_next[i];
+      }
+    }
+    workgroupBarrier();
+    if (t0 + STEPS < stop) {
+      for (var i = 0u; i < FETCHES; i++) {
+        b_next[i] = fetch(false, t0 + STEPS, i * WG + lane);
+        if (OUTPUT) {
+          c_next[i] = fetch(true, t0 + STEPS, i * WG + lane);
+        }
+      }
+      for (var i = 0u; i < INPUTS; i++) {
+        input_next[i] = fetch_input(t0 + STEPS, first_channel, i * WG + lane);
+      }
+    }
+    let count = min(STEPS, stop - t0);
+    for (var t = 0u; t < count; t++) {
+      let input = inputs[t * CHANNELS + own];
+      var part_ = vec4f(0.0);
+      if (input.x != NOTHING) {
+        sum += input.x;
+        let scaled = input.x * input.y;
+        for (var j = 0u; j < FOURS; j++) {
+          let at = t * ROW + LANES * j + lane % LANES;
+          h[j] = h[j] + shrink(input.x * a[j]) * h[j] + scaled * b_tile[at];
+          if (OUTPUT) {
+            part_ += h[j] * c_tile[at];
+          }
+        }
+      }
+      if (OUTPUT) {
+        parts[t * WG + lane] = (part_.x + part_.y) + (part_.z + part_.w);
+      }
+    }
+    if (OUTPUT) {
+      workgroupBarrier();
+      for (var i = lane; i < count * CHANNELS; i += WG) {
+        let t = i / CHANNELS;
+        let c = i % CHANNELS;
+        if (first_channel + c < params.channels) {
+          let to = (row * params.positions + t0 + t) * params.channels + first_channel + c;
+          let input = inputs[i];
+          var y = 0.0;
+          if (input.x != NOTHING) {
+            for (var k = 0u; k < LANES; k++) {
+              y += parts[t * WG + c * LANES + k];
+            }
+            if (on(SKIP)) {
+              y += D[params.d_offset + first_channel + c] * input.y;
+            }
+            if (on(ADD)) {
+              y += out[to];
+            }
+          }
+          out[to] = y;
+        }
+      }
     }
   }
-  let own = row * params.chunks + chunk;
-  for (var s = 0u; s < STATES; s++) {
-    if (first + s < params.n) {
-      states[(own * params.n + first + s) * params.channels + channel] = h[s];
+  if (here) {
+    for (var j = 0u; j < FOURS; j++) {
+      let s = params.first + 4u * (LANES * j + lane % LANES);
+      for (var c = 0u; c < 4u; c++) {
+        if (s + c < params.n && (!OUTPUT || on(LEAVE))) {
+          states[state_at + (s + c) * params.channels] = h[j][c];
+        }
+      }
     }
-  }
-  if (first == 0u) {
-    sums[own * params.channels + channel] = sum;
+    if (!OUTPUT && lane % LANES == 0u && params.first == 0u) {
+      out[(row * params.chunks + chunk) * params.channels + channel] = sum;
+    }
   }
 }
 `;
@@ -1947,76 +2775,83 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
 }
 `;
 
-export const ssdChunkProduct = `// C Bᵀ inside each chunk, once per group: what all heads of the group share of step 1.
+export const ssdChunkProduct = `// C Bᵀ inside each chunk, once per group: what all heads of the group share of step 1. Only tiles that reach the diagonal or lie below it; what rows past a
+// sequence's length give is never looked at.
 
 struct Params {
   B: vec4u,
   C: vec4u,
-  heads: u32,
   groups: u32,
   chunks: u32,
   start: u32,
-  padded: u32,
+  positions: u32,
   n: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> B: array<f32>;
-@group(0) @binding(2) var<storage, read> C: array<f32>;
-@group(0) @binding(3) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> product: array<f32>;
+@group(0) @binding(1) var<storage, read> B: array<Cell>;
+@group(0) @binding(2) var<storage, read> C: array<Cell>;
+@group(0) @binding(3) var<storage, read_write> product: array<vec4f>;
 
 var<private> row: u32;
 var<private> group_: u32;
-var<private> first: u32;
+/// First position of the tile's rows and of its columns.
+var<private> from_: vec2u;
+/// Where the tile stands in the product.
+var<private> base: u32;
 
-/// Whether position t of the segment counts.
-fn counts(t: u32) -> bool {
-  return steps[(row * params.heads + group_ * (params.heads / params.groups)) * params.padded + t].w > 0.0;
+fn left_along_k(phase: u32) -> bool {
+  return true;
 }
 
-fn fill_left(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let s = k0 + i % DEPTH;
-    let t = first + i / DEPTH;
-    var value = 0.0;
-    if (s < params.n && counts(t)) {
-      value = C[place(params.C, row, params.start + t, group_) + s];
-    }
-    put_left(i / DEPTH, i % DEPTH, value);
-  }
+fn right_along_k(phase: u32) -> bool {
+  return true;
 }
 
-fn fill_right(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let s = k0 + i % DEPTH;
-    let t = first + i / DEPTH;
-    var value = 0.0;
-    if (s < params.n && counts(t)) {
-      value = B[place(params.B, row, params.start + t, group_) + s];
-    }
-    put_right(i / DEPTH, i % DEPTH, value);
-  }
+fn needed(phase: u32, k0: u32, row_: u32) -> bool {
+  return true;
+}
+
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TM);
+  let s = k0 + at.y;
+  let own = place(params.C, row, min(from_.x + at.x, params.positions - 1u), group_) + s;
+  return below(joined(C[cell(own, 0u)], C[cell(own, 1u)], C[cell(own, 2u)], C[cell(own, 3u)]), s, params.n);
+}
+
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TN);
+  let s = k0 + at.y;
+  let own = place(params.B, row, min(from_.y + at.x, params.positions - 1u), group_) + s;
+  return below(joined(B[cell(own, 0u)], B[cell(own, 1u)], B[cell(own, 2u)], B[cell(own, 3u)]), s, params.n);
+}
+
+fn take(j: u32, k: u32, v: vec4f) {
+  product[(base + j * Q + k) / 4u] = v;
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
+  // Tiles (0, 0), (1, 0), (1, 1), (2, 0), … of a triangle.
+  const SIDE = Q / TM;
+  const TILES = SIDE * (SIDE + 1u) / 2u;
+  let chunk = group.x / TILES;
+  var tile = vec2u(0u, group.x % TILES);
+  while (tile.y > tile.x) {
+    tile.y -= tile.x + 1u;
+    tile.x += 1u;
+  }
   group_ = group.y;
   row = group.z;
-  first = group.x * TILE;
+  from_ = params.start + chunk * Q + TM * tile;
   var results: Results;
   multiply(0u, params.n, lane, &results);
-  let base = ((row * params.chunks + group.x) * params.groups + group_) * TILE * TILE;
-  for (var r = 0u; r < 8u; r++) {
-    let j = 8u * (lane / ACROSS) + r;
-    for (var c = 0u; c < 8u; c++) {
-      product[base + j * TILE + 8u * (lane % ACROSS) + c] = results[2u * r + c / 4u][c % 4u];
-    }
-  }
+  base = ((row * params.chunks + chunk) * params.groups + group_) * Q * Q + TM * tile.x * Q + TN * tile.y;
+  deliver(lane, &results);
 }
 `;
 
-export const ssdChunkScan = `// Steps 1 and 4: Y = (L ∘ C Bᵀ) (Δ X) + decay from the start ∘ C Hᵀ, then the skip D x and the gate silu(z).
+export const ssdChunkScan = `// Steps 1 and 4: Y = (L ∘ C Bᵀ) (Δ X) + decay from the start ∘ C Hᵀ, then the skip D x and the gate silu(z). Below, M is L ∘ C Bᵀ with its columns times Δ.
 
 struct Params {
   flags: u32,
@@ -2036,14 +2871,17 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> C: array<f32>;
-@group(0) @binding(3) var<storage, read> product: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read> C: array<Cell>;
+@group(0) @binding(3) var<storage, read> product: array<vec4f>;
 @group(0) @binding(4) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(5) var<storage, read> states: array<f32>;
+@group(0) @binding(5) var<storage, read> states: array<Cell>;
 @group(0) @binding(6) var<storage, read> D: array<f32>;
-@group(0) @binding(7) var<storage, read> z: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
+@group(0) @binding(7) var<storage, read> z: array<Cell>;
+@group(0) @binding(8) var<storage, read_write> y: array<Cell>;
+
+/// (Δ, coarse sum, fine sum, decay from the chunk's start) of its positions; a decay of −1 where one does not count.
+var<workgroup> marks: array<vec4f, Q>;
 
 var<private> row: u32;
 var<private> chunk: u32;
@@ -2051,86 +2889,108 @@ var<private> head: u32;
 var<private> group_: u32;
 var<private> tile_column: u32;
 
-fn step_at(t: u32) -> vec4f {
-  return steps[(row * params.heads + head) * params.padded + chunk * TILE + t];
+/// M, then C times the decay.
+fn left_along_k(phase: u32) -> bool {
+  return true;
 }
 
-fn fill_left(phase: u32, k0: u32, lane: u32) {
-  let base = ((row * params.chunks + chunk) * params.groups + group_) * TILE * TILE;
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let j = i / DEPTH;
-    let k = k0 + i % DEPTH;
-    let to = step_at(j);
-    var value = 0.0;
-    if (phase == 0u) {
-      if (k <= j) {
-        let from_ = step_at(k);
-        value = exp_(segment_sum(from_, to)) * from_.x * product[base + j * TILE + k];
-      }
-    } else if (k < params.n && to.w > 0.0) {
-      value = exp_(sum_from_start(to)) * C[place(params.C, row, params.start + chunk * TILE + j, group_) + k];
+/// X as it lies, then the state, transposed.
+fn right_along_k(phase: u32) -> bool {
+  return phase == 1u;
+}
+
+fn needed(phase: u32, k0: u32, row_: u32) -> bool {
+  return phase == 1u || k0 <= row_ + 7u;
+}
+
+fn weight(from_: vec4f, to: vec4f) -> f32 {
+  return exp_(segment_sum(from_, to)) * from_.x;
+}
+
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TM);
+  let j = at.x;
+  let k = k0 + at.y;
+  let to = marks[j];
+  if (phase == 0u) {
+    if (k > j) {
+      return vec4f(0.0);
     }
-    put_left(j, i % DEPTH, value);
+    let v = product[((((row * params.chunks + chunk) * params.groups + group_) * Q + j) * Q + k) / 4u];
+    let w = vec4f(weight(marks[k], to), weight(marks[k + 1u], to), weight(marks[k + 2u], to), weight(marks[k + 3u], to));
+    return below(w * v, k, j + 1u);
   }
+  let own = place(params.C, row, min(params.start + chunk * Q + j, params.positions - 1u), group_) + k;
+  return below(to.w * joined(C[cell(own, 0u)], C[cell(own, 1u)], C[cell(own, 2u)], C[cell(own, 3u)]), k, params.n);
 }
 
-fn fill_right(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    if (phase == 0u) {
-      let e = tile_column + i % TILE;
-      let t = k0 + i / TILE;
-      var value = 0.0;
-      if (e < params.p && step_at(t).w > 0.0) {
-        value = x[place(params.x, row, params.start + chunk * TILE + t, head) + e];
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, right_along_k(phase), TN);
+  let e = min(tile_column + at.x, params.p - 1u);
+  let k = k0 + at.y;
+  if (phase == 0u) {
+    let own = place(params.x, row, min(params.start + chunk * Q + k, params.positions - 1u), head) + e;
+    let v = joined(x[cell(own, 0u)], x[cell(own, 1u)], x[cell(own, 2u)], x[cell(own, 3u)]);
+    return select(vec4f(0.0), v, marks[k].w >= 0.0);
+  }
+  let own = (((row * params.chunks + chunk) * params.heads + head) * params.p + e) * params.n + k;
+  return below(joined(states[cell(own, 0u)], states[cell(own, 1u)], states[cell(own, 2u)], states[cell(own, 3u)]), k, params.n);
+}
+
+/// y … y + 3 of a position from e on, after the skip and the gate.
+fn finished(value: vec4f, t: u32, e: u32) -> vec4f {
+  var v = value;
+  if (on(SKIP)) {
+    let at = place(params.x, row, t, head) + e;
+    let d = params.d_offset + head * params.d_stride;
+    var skip = vec4f(D[d]);
+    if (on(SKIP_EACH)) {
+      let most = params.p - 1u;
+      skip = vec4f(D[d + e], D[d + min(e + 1u, most)], D[d + min(e + 2u, most)], D[d + min(e + 3u, most)]);
+    }
+    v += skip * joined(x[cell(at, 0u)], x[cell(at, 1u)], x[cell(at, 2u)], x[cell(at, 3u)]);
+  }
+  if (on(GATE)) {
+    let at = place(params.z, row, t, head) + e;
+    let gate = joined(z[cell(at, 0u)], z[cell(at, 1u)], z[cell(at, 2u)], z[cell(at, 3u)]);
+    v *= vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+  }
+  return v;
+}
+
+fn take(j: u32, column: u32, v: vec4f) {
+  let t = params.start + chunk * Q + j;
+  let e = tile_column + column;
+  if (t < params.positions && e < params.p) {
+    var value = vec4f(0.0);
+    if (marks[j].w >= 0.0) {
+      value = finished(v, t, e);
+    }
+    for (var i = 0u; i < CELLS; i++) {
+      if (e + i < params.p) {
+        y[cell(((row * params.positions + t) * params.heads + head) * params.p + e, i)] = part(value, i);
       }
-      put_right(i % TILE, i / TILE, value);
-    } else {
-      let e = tile_column + i / DEPTH;
-      let s = k0 + i % DEPTH;
-      var value = 0.0;
-      if (e < params.p && s < params.n) {
-        value = states[(((row * params.chunks + chunk) * params.heads + head) * params.p + e) * params.n + s];
-      }
-      put_right(i / DEPTH, i % DEPTH, value);
     }
   }
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
-  tile_column = group.x * TILE;
+  tile_column = group.x * TN;
   head = group.y;
   group_ = head / (params.heads / params.groups);
   row = group.z / params.chunks;
   chunk = group.z % params.chunks;
-  var results: Results;
-  multiply(0u, TILE, lane, &results);
-  multiply(1u, params.n, lane, &results);
-  for (var r = 0u; r < 8u; r++) {
-    let j = 8u * (lane / ACROSS) + r;
-    let t = params.start + chunk * TILE + j;
-    if (t >= params.positions) {
-      break;
-    }
-    let counts = step_at(j).w > 0.0;
-    for (var c = 0u; c < 8u; c++) {
-      let e = tile_column + 8u * (lane % ACROSS) + c;
-      if (e >= params.p) {
-        break;
-      }
-      var value = 0.0;
-      if (counts) {
-        value = results[2u * r + c / 4u][c % 4u];
-        if (on(SKIP)) {
-          value += D[params.d_offset + head * params.d_stride + select(0u, e, on(SKIP_EACH))] * x[place(params.x, row, t, head) + e];
-        }
-        if (on(GATE)) {
-          value *= silu(z[place(params.z, row, t, head) + e]);
-        }
-      }
-      y[((row * params.positions + t) * params.heads + head) * params.p + e] = value;
-    }
+  let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
+  for (var t = lane; t < Q; t += WG) {
+    let step = steps[own_steps + t];
+    marks[t] = vec4f(step.xyz, select(-1.0, exp_(sum_from_start(step)), step.w > 0.0));
   }
+  workgroupBarrier();
+  var results: Results;
+  multiply(0u, Q, lane, &results);
+  multiply(1u, params.n, lane, &results);
+  deliver(lane, &results);
 }
 `;
 
@@ -2143,72 +3003,87 @@ struct Params {
   groups: u32,
   chunks: u32,
   start: u32,
+  positions: u32,
   padded: u32,
   p: u32,
   n: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> B: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read> B: array<Cell>;
 @group(0) @binding(3) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> states: array<f32>;
+@group(0) @binding(4) var<storage, read_write> states: array<Cell>;
+
+/// Δ times the decay to the chunk's end, and whether the position counts.
+var<workgroup> weights: array<vec2f, Q>;
 
 var<private> row: u32;
 var<private> head: u32;
+var<private> group_: u32;
 var<private> first: u32;
-var<private> tile_row: u32;
-var<private> tile_column: u32;
+var<private> tile: vec2u;
+var<private> base: u32;
 
-fn fill_left(phase: u32, k0: u32, lane: u32) {
-  let base = (row * params.heads + head) * params.padded + first;
-  let end = steps[base + Q - 1u];
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let e = tile_row + i % TILE;
-    let t = k0 + i / TILE;
-    let step = steps[base + t];
-    var value = 0.0;
-    if (e < params.p && step.w > 0.0) {
-      value = exp_(segment_sum(step, end)) * step.x * x[place(params.x, row, params.start + first + t, head) + e];
-    }
-    put_left(i % TILE, i / TILE, value);
-  }
+fn left_along_k(phase: u32) -> bool {
+  return false;
 }
 
-fn fill_right(phase: u32, k0: u32, lane: u32) {
-  let base = (row * params.heads + head) * params.padded + first;
-  let group_ = head / (params.heads / params.groups);
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let s = tile_column + i % TILE;
-    let t = k0 + i / TILE;
-    var value = 0.0;
-    if (s < params.n && steps[base + t].w > 0.0) {
-      value = B[place(params.B, row, params.start + first + t, group_) + s];
+fn right_along_k(phase: u32) -> bool {
+  return false;
+}
+
+fn needed(phase: u32, k0: u32, row_: u32) -> bool {
+  return true;
+}
+
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, false, TM);
+  let t = k0 + at.y;
+  let own = place(params.x, row, min(first + t, params.positions - 1u), head) + min(tile.x + at.x, params.p - 1u);
+  let v = joined(x[cell(own, 0u)], x[cell(own, 1u)], x[cell(own, 2u)], x[cell(own, 3u)]);
+  let weight = weights[t];
+  return select(vec4f(0.0), weight.x * v, weight.y > 0.0);
+}
+
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, false, TN);
+  let t = k0 + at.y;
+  let own = place(params.B, row, min(first + t, params.positions - 1u), group_) + min(tile.y + at.x, params.n - 1u);
+  let v = joined(B[cell(own, 0u)], B[cell(own, 1u)], B[cell(own, 2u)], B[cell(own, 3u)]);
+  return select(vec4f(0.0), v, weights[t].y > 0.0);
+}
+
+fn take(row_: u32, column: u32, v: vec4f) {
+  let e = tile.x + row_;
+  let s = tile.y + column;
+  for (var i = 0u; i < CELLS; i++) {
+    if (e < params.p && s + i < params.n) {
+      states[cell(base + e * params.n + s, i)] = part(v, i);
     }
-    put_right(i % TILE, i / TILE, value);
   }
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
-  let across = (params.n + TILE - 1u) / TILE;
-  tile_row = (group.x / across) * TILE;
-  tile_column = (group.x % across) * TILE;
+  let across = (params.n + TN - 1u) / TN;
+  tile = vec2u((group.x / across) * TM, (group.x % across) * TN);
   head = group.y;
+  group_ = head / (params.heads / params.groups);
   row = group.z / params.chunks;
-  first = (group.z % params.chunks) * Q;
+  let chunk = group.z % params.chunks;
+  first = params.start + chunk * Q;
+  let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
+  let end = steps[own_steps + Q - 1u];
+  for (var t = lane; t < Q; t += WG) {
+    let step = steps[own_steps + t];
+    weights[t] = vec2f(exp_(segment_sum(step, end)) * step.x, step.w);
+  }
+  workgroupBarrier();
   var results: Results;
   multiply(0u, Q, lane, &results);
-  let base = (group.z * params.heads + head) * params.p * params.n;
-  for (var r = 0u; r < 8u; r++) {
-    let e = tile_row + 8u * (lane / ACROSS) + r;
-    for (var c = 0u; c < 8u; c++) {
-      let s = tile_column + 8u * (lane % ACROSS) + c;
-      if (e < params.p && s < params.n) {
-        states[base + e * params.n + s] = results[2u * r + c / 4u][c % 4u];
-      }
-    }
-  }
+  base = (group.z * params.heads + head) * params.p * params.n;
+  deliver(lane, &results);
 }
 `;
 
@@ -2227,8 +3102,637 @@ fn sum_from_start(to: vec4f) -> f32 {
 }
 `;
 
-export const ssdStatePass = `// Step 3: the recurrence over chunk states, H_c = exp(Σ Δ A) H_{c−1} + S_c. Each S_c is replaced by H_{c−1}, what its chunk finds; the last H goes to
-// the state. One invocation to each number of the state.
+export const ssdMatrixChunk = `// What stays inside a chunk, with subgroup matrices, in one dispatch: C Bᵀ for each group, and for each head the state that the chunk leaves (step 2),
+// transposed: Sᵀ = Bᵀ (decay to the chunk's end ∘ Δ X).
+//
+// Decays, Δ and B's powers of two go into X in f32; then X is divided by a power of two that brings all of it below 2, and narrowed. That power is kept
+// for the next step, beside the one for Δ X without the decay and the most that a decay can grow inside the chunk (0 unless A > 0), which the output's
+// factors want.
+
+struct Params {
+  x: vec4u,
+  heads: u32,
+  groups: u32,
+  chunks: u32,
+  start: u32,
+  positions: u32,
+  padded: u32,
+  /// Rows of B among the halves, behind which those of C lie.
+  all: u32,
+  p: u32,
+  n: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> halves: array<vec4<f16>>;
+@group(0) @binding(3) var<storage, read> powers: array<f32>;
+@group(0) @binding(4) var<storage, read> steps: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> product: array<vec4<f16>>;
+@group(0) @binding(6) var<storage, read_write> states: array<f32>;
+@group(0) @binding(7) var<storage, read_write> scales: array<vec4f>;
+
+/// (Δ 2ᵏ decay to the end, Δ 2ᵏ, whether it counts) of the chunk's positions.
+var<workgroup> weights: array<vec3f, Q>;
+var<workgroup> peaks: array<vec3f, 64>;
+var<workgroup> sums: array<f32, WG * 8>;
+
+/// First numbers of the factors' rows, distance between rows, and the tile's first row and column.
+var<private> left_at: u32;
+var<private> right_at: u32;
+var<private> stride: u32;
+var<private> tile: vec2u;
+var<private> first: u32;
+var<private> x_row: u32;
+var<private> x_head: u32;
+var<private> shrink: f32;
+
+const PRODUCT = 0u;
+const STATE = 1u;
+
+fn left_along_k(phase: u32) -> bool {
+  return phase == PRODUCT;
+}
+
+fn right_along_k(phase: u32) -> bool {
+  return phase == PRODUCT;
+}
+
+fn needed(phase: u32, k: u32, row: u32) -> bool {
+  return true;
+}
+
+/// C along the state's numbers, or B along the same, a position to each k.
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4<f16> {
+  let at = left_spot(i, left_along_k(phase));
+  let k = k0 + at.y;
+  if (phase == PRODUCT) {
+    return select(vec4<f16>(), halves[(left_at + at.x * stride + min(k, params.n - 4u)) / 4u], k < params.n);
+  }
+  let s = tile.x + at.x;
+  return select(vec4<f16>(), halves[(left_at + k * stride + min(s, params.n - 4u)) / 4u], s < params.n);
+}
+
+fn shape_left(phase: u32, k0: u32, i: u32, v: vec4<f16>) -> vec4<f16> {
+  return v;
+}
+
+/// B, or X. Halves travel as they are, in two of the four numbers.
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = right_spot(i, right_along_k(phase));
+  let k = k0 + at.y;
+  if (phase == PRODUCT) {
+    let v = select(vec4<f16>(), halves[(right_at + at.x * stride + min(k, params.n - 4u)) / 4u], k < params.n);
+    return vec4f(bitcast<vec2f>(v), 0.0, 0.0);
+  }
+  return x_at(k, tile.y + at.x);
+}
+
+fn shape_right(phase: u32, k0: u32, i: u32, v: vec4f) -> vec4<f16> {
+  if (phase == PRODUCT) {
+    return bitcast<vec4<f16>>(v.xy);
+  }
+  let at = right_spot(i, false);
+  let weight = weights[k0 + at.y];
+  return vec4<f16>(select(vec4f(0.0), v * (weight.x * shrink), weight.z > 0.0 && tile.y + at.x < params.p));
+}
+
+fn x_at(t: u32, e: u32) -> vec4f {
+  return x[(place(params.x, x_row, min(first + t, params.positions - 1u), x_head) + min(e, params.p - 4u)) / 4u];
+}
+
+/// A chunk's C Bᵀ, 64 columns of it, narrowed: factors below 2 give sums below 4 n.
+fn product_tile(lane: u32, subgroup: u32, base: u32) {
+  var square: Square;
+  multiply(PRODUCT, params.n, lane, subgroup, &square);
+  let own = 256u * subgroup;
+  let at = square_at(subgroup);
+  subgroupMatrixStore<row_major>(&sums, own, square.a, 16u);
+  workgroupBarrier();
+  narrow_sums(lane, base + at.x * Q + at.y);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, own, square.b, 16u);
+  workgroupBarrier();
+  narrow_sums(lane, base + at.x * Q + at.y + 16u);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, own, square.c, 16u);
+  workgroupBarrier();
+  narrow_sums(lane, base + (at.x + 16u) * Q + at.y);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, own, square.d, 16u);
+  workgroupBarrier();
+  narrow_sums(lane, base + (at.x + 16u) * Q + at.y + 16u);
+}
+
+/// A lane's eight numbers of the matrix in shared memory, whose first one goes to base.
+fn narrow_sums(lane: u32, base: u32) {
+  let from_ = 8u * lane;
+  let to = base + ((lane % LANES) / 2u) * Q + 8u * (lane % 2u);
+  product[to / 4u] = vec4<f16>(vec4f(sums[from_], sums[from_ + 1u], sums[from_ + 2u], sums[from_ + 3u]));
+  product[to / 4u + 1u] = vec4<f16>(vec4f(sums[from_ + 4u], sums[from_ + 5u], sums[from_ + 6u], sums[from_ + 7u]));
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) own_lane: u32,
+  @builtin(subgroup_size) size: u32,
+  @builtin(workgroup_id) group: vec3u,
+) {
+  const ACROSS = Q / TN;
+  let row = group.z / params.chunks;
+  let chunk = group.z % params.chunks;
+  stride = params.groups * params.n;
+  let products = params.groups * ACROSS;
+  if (group.y < products) {
+    if (group.x == 0u) {
+      let group_ = group.y / ACROSS;
+      let column = TN * (group.y % ACROSS);
+      let at = ((row * params.padded + chunk * Q) * params.groups + group_) * params.n;
+      left_at = params.all * params.n + at;
+      right_at = at + column * stride;
+      product_tile(lane, subgroup, (group.z * params.groups + group_) * Q * Q + column);
+    }
+    return;
+  }
+  let tiles = vec2u((params.n + TM - 1u) / TM, (params.p + TN - 1u) / TN);
+  let head = group.y - products;
+  let group_ = head / (params.heads / params.groups);
+  let own_tile = vec2u(TM * (group.x % tiles.x), TN * (group.x / tiles.x));
+  tile = own_tile;
+  first = params.start + chunk * Q;
+  x_row = row;
+  x_head = head;
+  left_at = ((row * params.padded + chunk * Q) * params.groups + group_) * params.n;
+  let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
+  let end = steps[own_steps + Q - 1u];
+  var rise = 0.0;
+  if (lane < Q) {
+    let step = steps[own_steps + lane];
+    let delta = step.x * powers[(row * params.padded + chunk * Q + lane) * params.groups + group_];
+    weights[lane] = vec3f(exp(segment_sum(step, end)) * delta, delta, step.w);
+    let before = steps[own_steps + max(lane, 1u) - 1u];
+    rise = max(0.0, select(segment_sum(before, step), sum_from_start(step), lane == 0u));
+  }
+  var held: array<vec4f, Q * TN / 4u / WG>;
+  for (var u = 0u; u < Q * TN / 4u / WG; u++) {
+    let at = right_spot(u * WG + lane, false);
+    held[u] = x_at(at.y, tile.y + at.x);
+  }
+  workgroupBarrier();
+  var peak = vec2f(0.0);
+  for (var u = 0u; u < Q * TN / 4u / WG; u++) {
+    let at = right_spot(u * WG + lane, false);
+    let weight = weights[at.y];
+    if (weight.z > 0.0 && tile.y + at.x < params.p) {
+      peak = max(peak, abs(weight.xy) * largest(held[u]));
+    }
+  }
+  let own_peak = vec3f(subgroupMax(peak.x), subgroupMax(peak.y), subgroupAdd(rise));
+  if (own_lane == 0u) {
+    peaks[lane / size] = own_peak;
+  }
+  workgroupBarrier();
+  var all = peaks[0];
+  for (var i = 1u; i < WG / size; i++) {
+    all = vec3f(max(all.xy, peaks[i].xy), all.z + peaks[i].z);
+  }
+  let power = power_below(all.x);
+  shrink = inverse_power(power);
+  if (lane == 0u && tile.x == 0u) {
+    scales[(group.z * params.heads + head) * tiles.y + tile.y / TN] = vec4f(power, power_below(all.y), all.z, 0.0);
+  }
+  var square: Square;
+  multiply(STATE, Q, lane, subgroup, &square);
+  let at = own_tile + square_at(subgroup);
+  let base = ((group.z * params.heads + head) * params.p + at.y) * params.n + at.x;
+  let right = at.y + 16u < params.p;
+  if (at.x < params.n && at.y < params.p) {
+    subgroupMatrixStore<col_major>(&states, base, square.a, params.n);
+    if (right) {
+      subgroupMatrixStore<col_major>(&states, base + 16u * params.n, square.b, params.n);
+    }
+    if (at.x + 16u < params.n) {
+      subgroupMatrixStore<col_major>(&states, base + 16u, square.c, params.n);
+      if (right) {
+        subgroupMatrixStore<col_major>(&states, base + 16u * params.n + 16u, square.d, params.n);
+      }
+    }
+  }
+}
+`;
+
+export const ssdMatrixPass = `// Step 3 for subgroup matrices: the recurrence over chunk states in f32, what each chunk finds narrowed to f16. How large a state can be is known without
+// looking: factors below 2 left sums below 4 Q times their power of two, and the bound goes through the same recurrence.
+
+struct Params {
+  flags: u32,
+  state: vec4u,
+  heads: u32,
+  chunks: u32,
+  padded: u32,
+  p: u32,
+  n: u32,
+  /// Where the largest numbers of the states stand among the powers.
+  peaks: u32,
+  rows_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> steps: array<vec4f>;
+@group(0) @binding(2) var<storage, read> rows: array<i32>;
+@group(0) @binding(3) var<storage, read> states: array<vec4f>;
+@group(0) @binding(4) var<storage, read> scales: array<vec4f>;
+@group(0) @binding(5) var<storage, read> powers: array<f32>;
+@group(0) @binding(6) var<storage, read_write> found: array<vec4<f16>>;
+@group(0) @binding(7) var<storage, read_write> found_powers: array<f32>;
+@group(0) @binding(8) var<storage, read_write> state: array<f32>;
+
+const AHEAD = 8u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) at: vec3u) {
+  let numbers = params.p * params.n;
+  let number = 4u * at.x;
+  let head = at.y;
+  let row = at.z;
+  if (number >= numbers) {
+    return;
+  }
+  var slot = row;
+  if (on(ROWS)) {
+    slot = u32(rows[params.rows_offset + row]);
+  }
+  let tiles = (params.p + 63u) / 64u;
+  let tile = number / params.n / 64u;
+  let own = place(params.state, slot, head, number / params.n) + number % params.n;
+  var h = vec4f(0.0);
+  var bound = 0.0;
+  if (on(STATE)) {
+    h = vec4f(state[own], state[own + 1u], state[own + 2u], state[own + 3u]);
+    bound = powers[params.peaks + row * params.heads + head];
+  }
+  let per_chunk = params.heads * numbers;
+  let first = (row * params.chunks * params.heads + head) * numbers + number;
+  let ends = (row * params.heads + head) * params.padded + Q - 1u;
+  for (var c0 = 0u; c0 < params.chunks; c0 += AHEAD) {
+    var left: array<vec4f, AHEAD>;
+    var total: array<f32, AHEAD>;
+    var power: array<f32, AHEAD>;
+    for (var i = 0u; i < AHEAD; i++) {
+      let c = min(c0 + i, params.chunks - 1u);
+      left[i] = states[(first + c * per_chunk) / 4u];
+      total[i] = sum_from_start(steps[ends + c * Q]);
+      power[i] = scales[((row * params.chunks + c) * params.heads + head) * tiles + tile].x;
+    }
+    for (var i = 0u; i < AHEAD; i++) {
+      let c = c0 + i;
+      if (c < params.chunks) {
+        // Below 2¹⁵, whatever the bound is worth.
+        let own_power = power_below(bound) * 0x1p-14;
+        found[(first + c * per_chunk) / 4u] = vec4<f16>(h * (0x1p14 * inverse_power(power_below(bound))));
+        if (number % (64u * params.n) == 0u) {
+          found_powers[((row * params.chunks + c) * params.heads + head) * tiles + tile] = own_power;
+        }
+        let shrink = expm1_(total[i]);
+        h = h + shrink * h + power[i] * left[i];
+        bound = bound + shrink * bound + 4.0 * f32(Q) * power[i];
+      }
+    }
+  }
+  if (on(STATE)) {
+    for (var i = 0u; i < 4u; i++) {
+      state[own + i] = h[i];
+    }
+  }
+}
+`;
+
+export const ssdMatrixScan = `// Steps 1 and 4 with subgroup matrices. What a chunk finds comes first, C Hᵀ from the narrowed factors; then M X: L and C Bᵀ are
+// multiplied in f32 and narrowed, and so are X, Δ and B's powers of two. The rows' factors (C's powers, decays from the start) wait until the sums are done.
+
+struct Params {
+  flags: u32,
+  x: vec4u,
+  z: vec4u,
+  heads: u32,
+  groups: u32,
+  chunks: u32,
+  start: u32,
+  positions: u32,
+  padded: u32,
+  all: u32,
+  p: u32,
+  n: u32,
+  d_offset: u32,
+  d_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> halves: array<vec4<f16>>;
+@group(0) @binding(3) var<storage, read> powers: array<f32>;
+@group(0) @binding(4) var<storage, read> product: array<vec4<f16>>;
+@group(0) @binding(5) var<storage, read> steps: array<vec4f>;
+@group(0) @binding(6) var<storage, read> scales: array<vec4f>;
+@group(0) @binding(7) var<storage, read> found: array<vec4<f16>>;
+@group(0) @binding(8) var<storage, read> found_powers: array<f32>;
+@group(0) @binding(9) var<storage, read> D: array<f32>;
+@group(0) @binding(10) var<storage, read> z: array<vec4f>;
+@group(0) @binding(11) var<storage, read_write> y: array<vec4f>;
+
+/// (coarse sum, fine sum, Δ 2ᵏ over the inputs' power, whether it counts) of the chunk's positions.
+var<workgroup> marks: array<vec4f, Q>;
+/// A matrix of each subgroup's sums on its way to y.
+var<workgroup> sums: array<f32, WG * 8>;
+
+var<private> row: u32;
+var<private> chunk: u32;
+var<private> head: u32;
+var<private> tile: u32;
+/// First numbers of C, the state and C Bᵀ.
+var<private> c_at: u32;
+var<private> found_at: u32;
+var<private> product_at: u32;
+/// The most that a decay can grow inside the chunk.
+var<private> rise: f32;
+
+const FOUND = 0u;
+const INSIDE = 1u;
+
+fn left_along_k(phase: u32) -> bool {
+  return true;
+}
+
+fn right_along_k(phase: u32) -> bool {
+  return phase == FOUND;
+}
+
+fn needed(phase: u32, k: u32, row_: u32) -> bool {
+  return phase == FOUND || k < row_ + 32u;
+}
+
+/// C, or C Bᵀ.
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4<f16> {
+  let at = left_spot(i, true);
+  let k = k0 + at.y;
+  if (phase == FOUND) {
+    return select(vec4<f16>(), halves[(c_at + at.x * params.groups * params.n + min(k, params.n - 4u)) / 4u], k < params.n);
+  }
+  return product[(product_at + at.x * Q + k) / 4u];
+}
+
+/// C as it is; L ∘ C Bᵀ.
+fn shape_left(phase: u32, k0: u32, i: u32, v: vec4<f16>) -> vec4<f16> {
+  if (phase == FOUND) {
+    return v;
+  }
+  let at = left_spot(i, true);
+  let k = k0 + at.y;
+  if (k > at.x) {
+    return vec4<f16>();
+  }
+  let to = marks[at.x].xy - vec2f(rise, 0.0);
+  let w = vec4f(decay(k, to), decay(k + 1u, to), decay(k + 2u, to), decay(k + 3u, to));
+  return vec4<f16>(select(vec4f(0.0), vec4f(v) * w, vec4u(k, k + 1u, k + 2u, k + 3u) <= vec4u(at.x)));
+}
+
+/// The state, whose halves travel as they are in two of four numbers; or X.
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = right_spot(i, right_along_k(phase));
+  let k = k0 + at.y;
+  let e = min(TN * tile + at.x, params.p - select(1u, 4u, phase == INSIDE));
+  if (phase == FOUND) {
+    let v = select(vec4<f16>(), found[(found_at + e * params.n + min(k, params.n - 4u)) / 4u], k < params.n);
+    return vec4f(bitcast<vec2f>(v), 0.0, 0.0);
+  }
+  return x[(place(params.x, row, min(params.start + chunk * Q + k, params.positions - 1u), head) + e) / 4u];
+}
+
+fn shape_right(phase: u32, k0: u32, i: u32, v: vec4f) -> vec4<f16> {
+  if (phase == FOUND) {
+    return bitcast<vec4<f16>>(v.xy);
+  }
+  let mark = marks[k0 + right_spot(i, false).y];
+  return vec4<f16>(select(vec4f(0.0), v * mark.z, mark.w > 0.0));
+}
+
+/// A lane's eight numbers of the matrix in shared memory.
+struct Eight {
+  a: vec4f,
+  b: vec4f,
+}
+
+fn own_sums(lane: u32) -> Eight {
+  let at = 8u * lane;
+  return Eight(vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]), vec4f(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]));
+}
+
+/// y from the sums of a matrix whose first row and column are given: M X in shared memory, and what the chunk finds. The row's factors, the skip and the
+/// gate come in here.
+fn finish(lane: u32, first: u32, column: u32, factor: vec2f, off: Eight) {
+  let j = first + (lane % LANES) / 2u;
+  let t = params.start + chunk * Q + j;
+  if (t >= params.positions) {
+    return;
+  }
+  let mark = marks[j];
+  let group_ = head / (params.heads / params.groups);
+  let power = powers[params.all + (row * params.padded + chunk * Q + j) * params.groups + group_];
+  let rows = power * vec2f(factor.x, factor.y * exp(mark.x + mark.y));
+  let inside = own_sums(lane);
+  finish_four(rows.x * inside.a + rows.y * off.a, t, column + 8u * (lane % 2u), mark.w > 0.0);
+  finish_four(rows.x * inside.b + rows.y * off.b, t, column + 8u * (lane % 2u) + 4u, mark.w > 0.0);
+}
+
+fn finish_four(value: vec4f, t: u32, e: u32, counts: bool) {
+  if (e >= params.p) {
+    return;
+  }
+  var v = vec4f(0.0);
+  if (counts) {
+    v = value;
+    if (on(SKIP)) {
+      let d = params.d_offset + head * params.d_stride;
+      var skip = vec4f(D[d]);
+      if (on(SKIP_EACH)) {
+        skip = vec4f(D[d + e], D[d + e + 1u], D[d + e + 2u], D[d + e + 3u]);
+      }
+      v += skip * x[(place(params.x, row, t, head) + e) / 4u];
+    }
+    if (on(GATE)) {
+      let gate = z[(place(params.z, row, t, head) + e) / 4u];
+      v *= vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+    }
+  }
+  y[(((row * params.positions + t) * params.heads + head) * params.p + e) / 4u] = v;
+}
+
+/// L between a position and the one whose sums are given, less what it may grow by.
+fn decay(k: u32, to: vec2f) -> f32 {
+  return exp((to.x - marks[k].x) + (to.y - marks[k].y));
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(workgroup_id) group: vec3u,
+) {
+  let tiles = (params.p + TN - 1u) / TN;
+  tile = group.x;
+  head = group.y;
+  row = group.z / params.chunks;
+  chunk = group.z % params.chunks;
+  let group_ = head / (params.heads / params.groups);
+  let in_group = (row * params.padded + chunk * Q) * params.groups + group_;
+  let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
+  let own_scale = (group.z * params.heads + head) * tiles + tile;
+  let scale = scales[own_scale];
+  rise = scale.z;
+  c_at = (params.all + in_group) * params.n;
+  found_at = (group.z * params.heads + head) * params.p * params.n;
+  product_at = (group.z * params.groups + group_) * Q * Q;
+  if (lane < Q) {
+    let step = steps[own_steps + lane];
+    marks[lane] = vec4f(step.yz, step.x * powers[in_group + lane * params.groups] * inverse_power(scale.y), step.w);
+  }
+  var found_part: Square;
+  multiply(FOUND, params.n, lane, subgroup, &found_part);
+  var inside: Square;
+  multiply(INSIDE, Q, lane, subgroup, &inside);
+  let at = square_at(subgroup);
+  let e = TN * tile + at.y;
+  let factor = vec2f(scale.y * exp(scale.z), found_powers[own_scale]);
+  let scratch = subgroup * 256u;
+  subgroupMatrixStore<row_major>(&sums, scratch, found_part.a, 16u);
+  workgroupBarrier();
+  let off_a = own_sums(lane);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, scratch, inside.a, 16u);
+  workgroupBarrier();
+  finish(lane, at.x, e, factor, off_a);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, scratch, found_part.b, 16u);
+  workgroupBarrier();
+  let off_b = own_sums(lane);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, scratch, inside.b, 16u);
+  workgroupBarrier();
+  finish(lane, at.x, e + 16u, factor, off_b);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, scratch, found_part.c, 16u);
+  workgroupBarrier();
+  let off_c = own_sums(lane);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, scratch, inside.c, 16u);
+  workgroupBarrier();
+  finish(lane, at.x + 16u, e, factor, off_c);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, scratch, found_part.d, 16u);
+  workgroupBarrier();
+  let off_d = own_sums(lane);
+  workgroupBarrier();
+  subgroupMatrixStore<row_major>(&sums, scratch, inside.d, 16u);
+  workgroupBarrier();
+  finish(lane, at.x + 16u, e + 16u, factor, off_d);
+}
+`;
+
+export const ssdNarrow = `// B and C in f16 for subgroup matrices: each row of n numbers divided by a power of two that brings it below 2, which is kept. A subgroup to a row. Rows that
+// don't count, and those that fill up the last chunk, are zeros. Further workgroups find the largest number of each head's state.
+
+struct Params {
+  flags: u32,
+  B: vec4u,
+  C: vec4u,
+  state: vec4u,
+  groups: u32,
+  start: u32,
+  positions: u32,
+  padded: u32,
+  /// Rows of B, and as many of C.
+  all: u32,
+  heads: u32,
+  p: u32,
+  n: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> B: array<vec4f>;
+@group(0) @binding(2) var<storage, read> C: array<vec4f>;
+@group(0) @binding(3) var<storage, read> state: array<f32>;
+@group(0) @binding(4) var<storage, read> rows: array<i32>;
+@group(0) @binding(5) var<storage, read> lengths: array<i32>;
+@group(0) @binding(6) var<storage, read_write> halves: array<vec4<f16>>;
+@group(0) @binding(7) var<storage, read_write> powers: array<f32>;
+
+const WG = 256u;
+
+var<workgroup> peaks: array<f32, WG>;
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_invocation_id) own_lane: u32,
+  @builtin(subgroup_size) size: u32,
+  @builtin(workgroup_id) group: vec3u,
+) {
+  let work = group.x + 32768u * group.y;
+  // A subgroup that has no row of its own repeats the last one: nobody leaves before the barriers below.
+  let r = min(work * (WG / size) + lane / size, 2u * params.all - 1u);
+  let is_c = r >= params.all;
+  let own = select(r, r - params.all, is_c);
+  let g = own % params.groups;
+  let t = (own / params.groups) % params.padded;
+  let row = own / params.groups / params.padded;
+  var count = params.positions;
+  if (on(LENGTHS)) {
+    count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
+  }
+  let counts = params.start + t < count;
+  let at = place(params.B, row, min(params.start + t, params.positions - 1u), g);
+  let at_c = place(params.C, row, min(params.start + t, params.positions - 1u), g);
+  var peak = 0.0;
+  for (var s = 4u * own_lane; s < params.n; s += 4u * size) {
+    let v = select(B[(at + s) / 4u], C[(at_c + s) / 4u], is_c);
+    peak = max(peak, largest(v));
+  }
+  let power = power_below(subgroupMax(peak));
+  for (var s = 4u * own_lane; s < params.n; s += 4u * size) {
+    let v = select(B[(at + s) / 4u], C[(at_c + s) / 4u], is_c);
+    halves[(r * params.n + s) / 4u] = vec4<f16>(select(vec4f(0.0), v * inverse_power(power), counts));
+  }
+  if (own_lane == 0u) {
+    powers[r] = power;
+  }
+  if (on(STATE) && group.z == 0u && work < params.heads * (params.all / params.padded / params.groups)) {
+    let k = work % params.heads;
+    var slot = work / params.heads;
+    if (on(ROWS)) {
+      slot = u32(rows[params.rows_offset + slot]);
+    }
+    var most = 0.0;
+    for (var i = lane; i < params.p * params.n; i += WG) {
+      most = max(most, abs(state[place(params.state, slot, k, i / params.n) + i % params.n]));
+    }
+    peaks[lane] = most;
+    workgroupBarrier();
+    if (lane == 0u) {
+      for (var i = 1u; i < WG; i++) {
+        most = max(most, peaks[i]);
+      }
+      powers[2u * params.all + work] = most;
+    }
+  }
+}
+`;
+
+export const ssdStatePass = `// Step 3: the recurrence over chunk states, H_c = exp(Σ Δ A) H_{c−1} + S_c. H_{c−1} is what chunk c finds; the last H goes to the state. One invocation to
+// each cell of the state, which asks for AHEAD chunks at a time.
 
 struct Params {
   flags: u32,
@@ -2244,12 +3748,15 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> steps: array<vec4f>;
 @group(0) @binding(2) var<storage, read> rows: array<i32>;
-@group(0) @binding(3) var<storage, read_write> states: array<f32>;
-@group(0) @binding(4) var<storage, read_write> state: array<f32>;
+@group(0) @binding(3) var<storage, read> states: array<Cell>;
+@group(0) @binding(4) var<storage, read_write> found: array<Cell>;
+@group(0) @binding(5) var<storage, read_write> state: array<f32>;
+
+const AHEAD = 8u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3u) {
-  let number = at.x;
+  let number = at.x * WIDE;
   let head = at.y;
   let row = at.z;
   if (number >= params.numbers) {
@@ -2260,19 +3767,33 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let own = place(params.state, slot, head, number / params.n) + number % params.n;
-  var h = 0.0;
+  var h = Cell();
   if (on(STATE)) {
-    h = state[own];
+    h = part(vec4f(state[own], state[own + min(1u, WIDE - 1u)], state[own + min(2u, WIDE - 1u)], state[own + min(3u, WIDE - 1u)]), 0u);
   }
-  for (var c = 0u; c < params.chunks; c++) {
-    let i = ((row * params.chunks + c) * params.heads + head) * params.numbers + number;
-    let left = states[i];
-    states[i] = h;
-    let total = sum_from_start(steps[(row * params.heads + head) * params.padded + (c + 1u) * Q - 1u]);
-    h = h + expm1_(total) * h + left;
+  let per_chunk = params.heads * params.numbers;
+  let first = (row * params.chunks * params.heads + head) * params.numbers + number;
+  let ends = (row * params.heads + head) * params.padded + Q - 1u;
+  for (var c0 = 0u; c0 < params.chunks; c0 += AHEAD) {
+    var left: array<Cell, AHEAD>;
+    var total: array<f32, AHEAD>;
+    for (var i = 0u; i < AHEAD; i++) {
+      let c = min(c0 + i, params.chunks - 1u);
+      left[i] = states[(first + c * per_chunk) / WIDE];
+      total[i] = sum_from_start(steps[ends + c * Q]);
+    }
+    for (var i = 0u; i < AHEAD; i++) {
+      if (c0 + i < params.chunks) {
+        found[(first + (c0 + i) * per_chunk) / WIDE] = h;
+        h = h + expm1_(total[i]) * h + left[i];
+      }
+    }
   }
   if (on(STATE)) {
-    state[own] = h;
+    let last = joined(h, h, h, h);
+    for (var i = 0u; i < WIDE; i++) {
+      state[own + i] = last[i];
+    }
   }
 }
 `;
@@ -2456,54 +3977,6 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     workgroupBarrier();
   }
   steps[(row * params.heads + k) * params.padded + own] = vec4f(delta, sum, select(0.0, 1.0, t < count));
-}
-`;
-
-export const tiles = `// A product of two matrices, cut into tiles of TILE × TILE that a workgroup computes: it brings DEPTH columns of the one and DEPTH rows of the other
-// into shared memory at a time, and each invocation multiplies 8 × 8 numbers out of them. A kernel says what the factors are by fill_left and
-// fill_right, which call put_left and put_right once for each number of a tile.
-const DEPTH = 16u;
-const ACROSS = TILE / 8u;
-const WG = ACROSS * ACROSS;
-
-var<workgroup> left_tile: array<vec4<LeftNumber>, DEPTH * TILE / 4u>;
-var<workgroup> right_tile: array<vec4<RightNumber>, DEPTH * TILE / 4u>;
-
-/// 8 × 8 results of one invocation: row r holds columns 0 … 3 in [2r] and 4 … 7 in [2r + 1].
-alias Results = array<vec4f, 16>;
-
-fn put_left(row: u32, k: u32, value: f32) {
-  left_tile[(k * TILE + row) / 4u][row % 4u] = LeftNumber(value);
-}
-
-fn put_right(column: u32, k: u32, value: f32) {
-  right_tile[(k * TILE + column) / 4u][column % 4u] = RightNumber(value);
-}
-
-/// results += scale-free product of the factors phase names, summed over inner.
-fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) {
-  let across = lane % ACROSS;
-  let down = lane / ACROSS;
-  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
-    workgroupBarrier();
-    fill_left(phase, k0, lane);
-    fill_right(phase, k0, lane);
-    workgroupBarrier();
-    for (var k = 0u; k < DEPTH; k++) {
-      let a = (k * TILE) / 4u + 2u * down;
-      let b = (k * TILE) / 4u + 2u * across;
-      let left0 = vec4f(left_tile[a]);
-      let left1 = vec4f(left_tile[a + 1u]);
-      let right0 = vec4f(right_tile[b]);
-      let right1 = vec4f(right_tile[b + 1u]);
-      for (var r = 0u; r < 4u; r++) {
-        (*results)[2u * r] += left0[r] * right0;
-        (*results)[2u * r + 1u] += left0[r] * right1;
-        (*results)[2u * r + 8u] += left1[r] * right0;
-        (*results)[2u * r + 9u] += left1[r] * right1;
-      }
-    }
-  }
 }
 `;
 

@@ -1,7 +1,8 @@
-import { type Backend, type BackendDescription, UnsupportedError } from '@mamba2/core';
+import { type Backend, type BackendDescription } from '@mamba2/core';
 import { describe, kernelsOf } from './describe.js';
 import { adopt, type Kernels, kernelsOn } from './kernels.js';
 import { openGpu } from './open.js';
+import { attention } from './operations/attention.js';
 import { causalConv1d } from './operations/conv.js';
 import { concat, elementwise, last } from './operations/elementwise.js';
 import { embed, ownWeight } from './operations/embed.js';
@@ -46,12 +47,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend
     causalConv1d: (x, w, state, given) => submitting(() => causalConv1d(gpu, x, w, state, given)),
     ssd: (x, dt, B, C, w, state, given) => submitting(() => ssd(gpu, x, dt, B, C, w, state, given)),
     selectiveScan: (u, dt, B, C, w, state, given) => submitting(() => selectiveScan(gpu, u, dt, B, C, w, state, given)),
-    attention() {
-      throw new UnsupportedError('attention on the webgpu backend', {
-        given: 'a hybrid model',
-        fix: 'use the wasm backend for it',
-      });
-    },
+    attention: (q, k, v, cache, given) => submitting(() => attention(gpu, q, k, v, cache, given)),
     siluGate: (x, gate) => submitting(() => elementwise(gpu, 'gate', x, gate, true)),
     add: (a, b) => submitting(() => elementwise(gpu, 'add', a, b, false)),
     concat: (parts) => submitting(() => concat(gpu, parts)),

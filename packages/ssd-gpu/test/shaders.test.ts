@@ -5,6 +5,7 @@ import { kernelsOf } from '../src/describe.js';
 import { openGpu } from '../src/open.js';
 import { findGpu } from '../src/runtime/gpu.js';
 import { linearNarrowKernel } from '../src/operations/linear-kernels.js';
+import { matrixKernels } from '../src/operations/ssd-kernels.js';
 import { STORAGE } from '../src/operations/weight.js';
 import {
   type Constants,
@@ -39,6 +40,11 @@ const constants: Constants = {
   GATE_LAST: true,
   SILU: true,
   TAIL: true,
+  LANES: 4,
+  OUTPUT: true,
+  FOUR: true,
+  TM: 64,
+  TN: 64,
 };
 
 /** What a kernel's operands, and with them its text, depend on. */
@@ -93,10 +99,11 @@ it('those with subgroup matrices compile too, on a device that checks and comput
   const device = await adapter.requestDevice({ requiredFeatures });
   const said: string[] = [];
   let compiled = 0;
-  for (const kernel of new Set(Object.values(kernelsOf).flat())) {
+  for (const kernel of new Set([...Object.values(kernelsOf).flat(), ...matrixKernels])) {
     for (const variant of kernel.variants.filter(({ enables }) => enables?.includes('subgroup-matrix'))) {
       for (const form of forms) {
-        const all = { ...constants, ...form, STORED: STORAGE.f16 };
+        const chunks = kernel.name.startsWith('ssd-') && { Q: 128, DEPTH: 64 };
+        const all = { ...constants, ...form, STORED: STORAGE.f16, ...chunks };
         const code = shaderText(kernel, variant, constantsFor(kernel, variant, all));
         const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
         said.push(...messages.map(({ message, lineNum }) => `${kernel.name} ${variant.name}:${lineNum}: ${message}`));

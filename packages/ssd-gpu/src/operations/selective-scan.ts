@@ -9,8 +9,10 @@ import {
 import {
   math,
   rows,
-  scanChunkOutput,
-  scanChunkState,
+  cellsFour,
+  cellsOne,
+  scanCarry,
+  scanRun,
   scanShared,
   scanStatePass,
   scanSteps,
@@ -21,7 +23,7 @@ import type { Params } from '../runtime/layout.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
 import { gateRows } from './gate.js';
 import { slotsOf } from './states.js';
-import { placeOf } from './views.js';
+import { inFours, placeOf } from './views.js';
 
 const portable = (name: string, flags: readonly string[], source: string): Kernel => ({
   name,
@@ -31,18 +33,27 @@ const portable = (name: string, flags: readonly string[], source: string): Kerne
 });
 
 export const scanStepsKernel = portable('scan-steps', ['BIAS', 'SOFTPLUS', 'LENGTHS'], scanSteps);
-export const scanChunkStateKernel = portable('scan-chunk-state', [], scanChunkState);
+/** What every chunk leaves when it finds nothing, or with OUTPUT what comes out when it finds what is there. */
+export const scanRunKernel: Kernel = {
+  name: 'scan-run',
+  flags: ['SKIP', 'ADD', 'FOUND', 'LEAVE'],
+  source: scanRun,
+  variants: [{ name: 'portable', libraries: ({ FOUR }) => [FOUR ? cellsFour : cellsOne, math, rows, scanShared] }],
+};
 export const scanStatePassKernel = portable('scan-state-pass', ['ROWS', 'STATE'], scanStatePass);
-export const scanChunkOutputKernel = portable('scan-chunk-output', ['SKIP'], scanChunkOutput);
+export const scanCarryKernel = portable('scan-carry', ['ROWS', 'BACK'], scanCarry);
 
-/** Numbers of a channel's state that an invocation keeps in registers. */
-const MOST_STATES = 16;
-/** Positions of a chunk, unless the chunks' states would not fit. */
-const CHUNK = 32;
+/** Numbers of a channel's state that an invocation keeps in registers, and that a workgroup runs at once. */
+const [MOST_STATES, MOST_NUMBERS] = [16, 512];
+/** Invocations that keep a large GPU busy; a program on the CPU wants no more than its vectors hold. */
+const BUSY = { device: 16_384, software: 64 };
+/** Positions of the shortest chunk. */
+const CHUNK = 64;
 
 /**
- * Mamba-1's selective scan in parallel: chunks scan by themselves, a short pass composes them, and each runs again from the state it finds.
- * Twice the work of the sequential scan, O(b l d n), in O(q + l / q) steps.
+ * Mamba-1's selective scan, in parallel over channels and parts of their states: O(b l d n) work in l steps. Where those alone would leave the device
+ * idle, the length is cut into chunks as well: they scan by themselves, a short pass composes them, and each runs again from the state it finds;
+ * twice the work in O(q + l / q) steps.
  */
 export function selectiveScan(
   gpu: Gpu,
@@ -73,14 +84,14 @@ export function selectiveScan(
   const slots = slotsOf(gpu, { b, state: [d, n] }, floats, state, options);
   const y = gpu.make([b, l, d]);
 
-  const Q = chunkLength(gpu, b, l, d, n);
-  const chunks = Math.ceil(l / Q);
-  const STATES = Math.min(n, MOST_STATES);
+  const STATES = n <= 4 ? 4 : n <= 8 ? 8 : MOST_STATES;
+  const LANES = Math.min(2 ** Math.ceil(Math.log2(n / STATES)) || 1, MOST_NUMBERS / STATES);
+  const STEPS = Math.min(16, Math.max(1, 1024 / (LANES * STATES)));
+  const chunkLength = lengthOfChunks(gpu, { b, l, d, n, lanes: LANES });
+  const chunks = Math.ceil(l / chunkLength);
   const delta = gpu.make([b, l, d]);
   const states = gpu.make([b, chunks, n, d]);
-  const sums = gpu.make([b, chunks, d]);
   const across = Math.ceil(d / 64);
-  const sizes = { channels: d, positions: l };
   const decay = { chunks, n, a_offset: A.offset, a_stride: A.strides[0]! };
   const run = (
     kernel: Kernel,
@@ -97,51 +108,102 @@ export function selectiveScan(
     { dt: dt.data, dt_bias: bias?.data, lengths: slots.lengths?.data, delta: delta.data },
     {
       dt: placeOf(dt),
-      ...sizes,
+      channels: d,
+      positions: l,
       rows: b * l,
       bias_offset: bias?.offset ?? 0,
       lengths_offset: slots.offsets.lengths_offset,
     },
     rowGrid(across, b * l),
   );
-  run(
-    scanChunkStateKernel,
-    { Q, STATES },
-    { u: u.data, delta: delta.data, B: B.data, A: A.data, states: states.data, sums: sums.data },
-    { u: placeOf(u), B: placeOf(B), ...sizes, ...decay },
-    [across, chunks, b * Math.ceil(n / STATES)],
-  );
-  run(
-    scanStatePassKernel,
-    { ROWS, STATE },
-    { sums: sums.data, A: A.data, rows: slots.rows?.data, states: states.data, state: slots.block },
-    { state: slots.place, channels: d, ...decay, rows_offset: slots.offsets.rows_offset },
-    [across, n, b],
-  );
-  run(
-    scanChunkOutputKernel,
-    { Q, STATES, SKIP: D !== undefined },
-    { u: u.data, delta: delta.data, B: B.data, C: C.data, A: A.data, D: D?.data, states: states.data, y: y.data },
-    { u: placeOf(u), B: placeOf(B), C: placeOf(C), ...sizes, ...decay, d_offset: D?.offset ?? 0 },
-    [across, chunks, b],
-  );
+  const FOUR = inFours(B, C);
+  /** Every chunk over every piece of the state. */
+  const chunksOver = (OUTPUT: boolean, out: Block, flags: { FOUND: boolean; LEAVE: boolean }) => {
+    for (let first = 0; first < n; first += MOST_NUMBERS) {
+      run(
+        scanRunKernel,
+        {
+          FOUR,
+          STATES,
+          LANES,
+          STEPS,
+          OUTPUT,
+          SKIP: OUTPUT && first === 0 && D !== undefined,
+          ADD: first > 0,
+          ...flags,
+        },
+        {
+          u: u.data,
+          delta: delta.data,
+          B: B.data,
+          C: C.data,
+          A: A.data,
+          D: D?.data,
+          states: states.data,
+          out,
+        },
+        {
+          u: placeOf(u),
+          B: placeOf(B),
+          C: placeOf(C),
+          channels: d,
+          positions: l,
+          chunk_length: chunkLength,
+          ...decay,
+          first,
+          d_offset: D?.offset ?? 0,
+        },
+        [Math.ceil((d * LANES) / 64), chunks, b],
+      );
+    }
+  };
+  const carry = (BACK: boolean) =>
+    run(
+      scanCarryKernel,
+      { ROWS, BACK },
+      { rows: slots.rows?.data ?? delta.data, states: states.data, state: slots.block },
+      { state: slots.place, channels: d, n, rows_offset: slots.offsets.rows_offset },
+      [across, n, b],
+    );
+  if (chunks === 1) {
+    if (STATE) carry(false);
+    chunksOver(true, y.data, { FOUND: STATE, LEAVE: STATE });
+    if (STATE) carry(true);
+  } else {
+    const sums = gpu.make([b, chunks, d]);
+    chunksOver(false, sums.data, { FOUND: false, LEAVE: true });
+    run(
+      scanStatePassKernel,
+      { ROWS, STATE },
+      { sums: sums.data, A: A.data, rows: slots.rows?.data, states: states.data, state: slots.block },
+      { state: slots.place, channels: d, ...decay, rows_offset: slots.offsets.rows_offset },
+      [across, n, b],
+    );
+    chunksOver(true, y.data, { FOUND: true, LEAVE: false });
+    gpu.memory.release([sums.data]);
+  }
   if (z) gateRows(gpu, y, z, slots.lengths);
-  gpu.memory.release([sums.data, states.data, delta.data]);
+  gpu.memory.release([states.data, delta.data]);
   slots.finish();
   return y;
 }
 
-/** The shortest chunk, from CHUNK up by doubling, whose states fit one binding and one grid. */
-function chunkLength(gpu: Gpu, b: number, l: number, d: number, n: number): number {
-  const { bindingBytes, gridWidth } = gpu.capabilities;
-  for (let q = CHUNK; ; q *= 2) {
-    const chunks = Math.ceil(l / q);
-    if (chunks <= gridWidth && 4 * b * chunks * n * d <= bindingBytes) return q;
-    if (chunks === 1) {
-      throw new ArgumentError('selectiveScan: the states of a batch exceed what this device binds', {
-        given: `${b} × ${d} × ${n} numbers`,
-        fix: 'use fewer rows at a time',
-      });
-    }
+/** As few chunks as keep the device busy, whose states fit one binding and one grid. */
+function lengthOfChunks(
+  { capabilities }: Gpu,
+  { b, l, d, n, lanes }: Record<'b' | 'l' | 'd' | 'n' | 'lanes', number>,
+): number {
+  const { bindingBytes, gridWidth, software } = capabilities;
+  const busy = BUSY[software ? 'software' : 'device'];
+  const most = Math.min(gridWidth, Math.floor(bindingBytes / (4 * b * n * d)));
+  if (most < 1) {
+    throw new ArgumentError('selectiveScan: the states of a batch exceed what this device binds', {
+      given: `${b} × ${d} × ${n} numbers`,
+      fix: 'use fewer rows at a time',
+    });
   }
+  // Two chunks do the work twice: not worth it below four times the parallelism.
+  const wanted = Math.ceil(busy / (b * d * lanes));
+  const chunks = Math.min(wanted < 3 ? 1 : wanted, Math.ceil(l / CHUNK), most);
+  return Math.ceil(l / chunks);
 }

@@ -10,37 +10,12 @@ import {
 } from '@mamba2/core';
 import type { Gpu } from '../runtime/context.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
-import {
-  chunkProductKernel,
-  chunkScanKernel,
-  chunkStateKernel,
-  Q,
-  statePassKernel,
-  stepsKernel,
-} from './ssd-kernels.js';
+import { cutOf, segmentInTiles } from './ssd-chunks.js';
+import { segmentInMatrices } from './ssd-matrices.js';
+import type { Problem } from './ssd-problem.js';
 import { oneStep } from './ssd-step.js';
 import { type Slots, slotsOf } from './states.js';
 import { placeOf } from './views.js';
-
-/** One layer's input, checked. */
-interface Problem {
-  readonly gpu: Gpu;
-  readonly x: GpuTensor;
-  readonly dt: GpuTensor;
-  readonly B: GpuTensor;
-  readonly C: GpuTensor;
-  readonly w: SsdWeights<Block>;
-  readonly options: SsdOptions<Block>;
-  readonly limit: readonly [number, number];
-  readonly slots: Slots;
-  readonly y: GpuTensor;
-  readonly b: number;
-  readonly l: number;
-  readonly h: number;
-  readonly p: number;
-  readonly g: number;
-  readonly n: number;
-}
 
 /**
  * `y = M x (+ D x)` with the semiseparable M of the state-space dual form. One position takes the step of the recurrence; more take the chunked
@@ -97,60 +72,12 @@ function checked(
   return { gpu, x, dt, B, C, w, options, limit: [low, Math.min(high, 3e38)], slots, y, b, l, h, p, g, n };
 }
 
-/** Buffer names and numbers of the skip `D x`. */
-function skip({ D }: SsdWeights<Block>) {
-  const each = D?.shape.length === 2;
-  return {
-    constants: { SKIP: D !== undefined, SKIP_EACH: each },
-    params: { d_offset: D?.offset ?? 0, d_stride: D?.strides[0] ?? 0 },
-  };
-}
-
-/** Δ and its segment sums for positions start … start + padded: (b, h, padded, 4). */
-function stepSizes(problem: Problem, start: number, padded: number, q: number): GpuTensor {
-  const { gpu, dt, w, options, limit, slots, b, l, h } = problem;
-  const { seqIdx, dtSoftplus = false } = options;
-  const { STATE: _, ROWS: __, ...constants } = slots.constants;
-  const steps = gpu.make([b, h, padded, 4]);
-  gpu.launch({
-    kernel: stepsKernel,
-    constants: {
-      Q: q,
-      BIAS: w.dt_bias !== undefined,
-      SOFTPLUS: dtSoftplus,
-      PACKED: seqIdx !== undefined,
-      ...constants,
-    },
-    buffers: {
-      dt: dt.data,
-      dt_bias: w.dt_bias?.data,
-      A: w.A.data,
-      lengths: slots.lengths?.data,
-      seq_idx: seqIdx?.data,
-      steps: steps.data,
-    },
-    params: {
-      dt: placeOf(dt),
-      heads: h,
-      start,
-      positions: l,
-      padded,
-      a_offset: w.A.offset,
-      bias_offset: w.dt_bias?.offset ?? 0,
-      lengths_offset: slots.offsets.lengths_offset,
-      seq_offset: seqIdx?.offset ?? 0,
-      seq_stride: seqIdx?.strides[0] ?? 0,
-      low: limit[0],
-      high: limit[1],
-    },
-    grid: [padded / q, h, b],
-  });
-  return steps;
-}
-
 /** The chunked form, in segments whose chunk states fit one binding; the state carries from one to the next. */
 function inChunks(problem: Problem): void {
   const { gpu, b, l, h, p, g, n } = problem;
+  const cut = cutOf(problem);
+  const { Q } = cut;
+  const segment = cut.matrices ? segmentInMatrices : segmentInTiles;
   const perChunk = 4 * b * Math.max(h * p * n, g * Q * Q, h * Q * 4);
   const chunksAtOnce = Math.floor(Math.min(gpu.capabilities.bindingBytes / perChunk, gpu.capabilities.gridWidth / b));
   if (chunksAtOnce < 1) {
@@ -162,12 +89,12 @@ function inChunks(problem: Problem): void {
   }
   const all = Math.ceil(l / Q);
   if (all <= chunksAtOnce) {
-    segment(problem, problem.slots, 0, all);
+    segment(problem, cut, problem.slots, 0, all);
     return;
   }
   const carried = carriedSlots(problem);
   for (let first = 0; first < all; first += chunksAtOnce) {
-    segment(problem, carried, first * Q, Math.min(chunksAtOnce, all - first));
+    segment(problem, cut, carried, first * Q, Math.min(chunksAtOnce, all - first));
   }
 }
 
@@ -177,55 +104,4 @@ function carriedSlots({ gpu, slots, b, h, p, n }: Problem): Slots {
   const state = gpu.make([b, h, p, n]);
   gpu.queue.push({ kind: 'clear', block: state.data });
   return { ...slots, block: state.data, place: placeOf(state), constants: { ...slots.constants, STATE: true } };
-}
-
-function segment(problem: Problem, slots: Slots, start: number, chunks: number): void {
-  const { gpu, x, B, C, w, options, y, b, l, h, p, g, n } = problem;
-  const padded = chunks * Q;
-  const steps = stepSizes(problem, start, padded, Q);
-  const product = gpu.make([b, chunks, g, Q, Q]);
-  const states = gpu.make([b, chunks, h, p, n]);
-  const places = { x: placeOf(x), B: placeOf(B), C: placeOf(C) };
-  const sizes = { heads: h, groups: g, chunks, start, padded, n };
-
-  gpu.launch({
-    kernel: chunkProductKernel,
-    constants: { TILE: Q },
-    buffers: { B: B.data, C: C.data, steps: steps.data, product: product.data },
-    params: { B: places.B, C: places.C, ...sizes },
-    grid: [chunks, g, b],
-  });
-  gpu.launch({
-    kernel: chunkStateKernel,
-    constants: { TILE: Q, Q },
-    buffers: { x: x.data, B: B.data, steps: steps.data, states: states.data },
-    params: { x: places.x, B: places.B, ...sizes, p },
-    grid: [Math.ceil(p / Q) * Math.ceil(n / Q), h, b * chunks],
-  });
-  const { STATE, ROWS } = slots.constants;
-  gpu.launch({
-    kernel: statePassKernel,
-    constants: { Q, STATE, ROWS },
-    buffers: { steps: steps.data, rows: slots.rows?.data, states: states.data, state: slots.block },
-    params: { state: slots.place, heads: h, chunks, padded, numbers: p * n, n, rows_offset: slots.offsets.rows_offset },
-    grid: [Math.ceil((p * n) / 64), h, b],
-  });
-  const { constants, params } = skip(w);
-  gpu.launch({
-    kernel: chunkScanKernel,
-    constants: { TILE: Q, ...constants, GATE: options.z !== undefined },
-    buffers: {
-      x: x.data,
-      C: C.data,
-      product: product.data,
-      steps: steps.data,
-      states: states.data,
-      D: w.D?.data,
-      z: options.z?.data,
-      y: y.data,
-    },
-    params: { x: places.x, C: places.C, z: placeOf(options.z), ...sizes, positions: l, p, ...params },
-    grid: [Math.ceil(p / Q), h, b * chunks],
-  });
-  gpu.memory.release([states.data, product.data, steps.data]);
 }

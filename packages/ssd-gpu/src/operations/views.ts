@@ -43,3 +43,8 @@ export function isWide(t: GpuTensor, width: number): boolean {
   const leading = t.strides.slice(0, -1).every((stride, i) => t.shape[i] === 1 || stride % 4 === 0);
   return width % 4 === 0 && t.offset % 4 === 0 && leading;
 }
+
+/** Whether every view's rows can be read four numbers at a time. Absent views pass. */
+export function inFours(...views: readonly (GpuTensor | undefined)[]): boolean {
+  return views.every((t) => !t || isWide(t, t.shape.at(-1)!));
+}

@@ -53,12 +53,14 @@ export type LimitName = (typeof LIMITS)[number];
  * What kernels may use of a device.
  * @param caps lower bounds on limits that a caller wants to be held to, such as WebGPU's defaults
  * @param rounding whether products may round their factors to f16
+ * @param info the adapter's own, which knows shapes of subgroup matrices that the device's may not repeat
  */
 export function capabilitiesOf(
   device: GPUDevice,
   languageFeatures: ReadonlySet<string>,
   caps: Partial<Record<LimitName, number>>,
   rounding = false,
+  info: GPUAdapterInfo = device.adapterInfo,
 ): Capabilities {
   const { limits, features, adapterInfo } = device;
   const limit = (name: LimitName) => Math.min(limits[name], caps[name] ?? Infinity);
@@ -67,7 +69,7 @@ export function capabilitiesOf(
     f16: features.has('shader-f16'),
     subgroups,
     subgroupSizes: subgroups ? [adapterInfo?.subgroupMinSize ?? 4, adapterInfo?.subgroupMaxSize ?? 128] : [0, 0],
-    subgroupMatrix: subgroups ? matrixShapes(device) : [],
+    subgroupMatrix: subgroups ? matrixShapes(device, info) : [],
     rounding,
     software: adapterInfo !== undefined && isSoftware(adapterInfo),
     storageBuffers: limit('maxStorageBuffersPerShaderStage'),
@@ -84,9 +86,9 @@ interface WithMatrices {
   >;
 }
 
-function matrixShapes({ features, adapterInfo }: GPUDevice): MatrixShape[] {
+function matrixShapes({ features }: GPUDevice, info: GPUAdapterInfo): MatrixShape[] {
   if (!features.has('chromium-experimental-subgroup-matrix') || !features.has('shader-f16')) return [];
-  return [...((adapterInfo as WithMatrices | undefined)?.subgroupMatrixConfigs ?? [])]
+  return [...((info as WithMatrices | undefined)?.subgroupMatrixConfigs ?? [])]
     .filter(({ componentType, resultComponentType }) => componentType === 'f16' && resultComponentType === 'f32')
     .map(({ M, N, K }) => ({ M, N, K }));
 }

@@ -36,12 +36,22 @@ export interface Layout {
   readonly uniform: { readonly binding: number; readonly bytes: number; readonly fields: readonly Field[] } | undefined;
 }
 
-/**
- * Reflects a shader's declarations. Only those are shown to the parser, which does not know all of today's WGSL: structs, bindings,
- * and the constants and aliases they are written with.
- */
+/** Bindings, and the structs and aliases that they are written with, directly or not. */
+function bindingsIn(code: string): string[] {
+  const shown: string[] = code.match(/^@group[^;]*;/gm) ?? [];
+  const types = code.match(/^(struct \w+ \{[^}]*\}|alias [^;]*;)/gm) ?? [];
+  for (let i = 0; i < shown.length; i++) {
+    for (const type of types) {
+      const [, name] = /^\w+ (\w+)/.exec(type)!;
+      if (!shown.includes(type) && new RegExp(`\\b${name}\\b`).test(shown[i]!)) shown.push(type);
+    }
+  }
+  return shown;
+}
+
+/** Reflects a shader's bindings. Only those are shown to the parser, which does not know all of today's WGSL. */
 export function layoutOf(code: string, reflect: Reflect): Layout {
-  const declarations = code.match(/^(struct \w+ \{[^}]*\}|@group[^;]*;|alias (?!\w+ = subgroup_matrix)[^;]*;)/gm) ?? [];
+  const declarations = bindingsIn(code);
   const { uniforms, storages } = reflect(declarations.join('\n'));
   const slots = Object.entries(storages).map(([name, { binding }]) => ({
     name,

@@ -1,4 +1,4 @@
-// Steps 1 and 4: Y = (L ∘ C Bᵀ) (Δ X) + decay from the start ∘ C Hᵀ, then the skip D x and the gate silu(z).
+// Steps 1 and 4: Y = (L ∘ C Bᵀ) (Δ X) + decay from the start ∘ C Hᵀ, then the skip D x and the gate silu(z). Below, M is L ∘ C Bᵀ with its columns times Δ.
 
 struct Params {
   flags: u32,
@@ -18,14 +18,17 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> C: array<f32>;
-@group(0) @binding(3) var<storage, read> product: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read> C: array<Cell>;
+@group(0) @binding(3) var<storage, read> product: array<vec4f>;
 @group(0) @binding(4) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(5) var<storage, read> states: array<f32>;
+@group(0) @binding(5) var<storage, read> states: array<Cell>;
 @group(0) @binding(6) var<storage, read> D: array<f32>;
-@group(0) @binding(7) var<storage, read> z: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
+@group(0) @binding(7) var<storage, read> z: array<Cell>;
+@group(0) @binding(8) var<storage, read_write> y: array<Cell>;
+
+/// (Δ, coarse sum, fine sum, decay from the chunk's start) of its positions; a decay of −1 where one does not count.
+var<workgroup> marks: array<vec4f, Q>;
 
 var<private> row: u32;
 var<private> chunk: u32;
@@ -33,84 +36,106 @@ var<private> head: u32;
 var<private> group_: u32;
 var<private> tile_column: u32;
 
-fn step_at(t: u32) -> vec4f {
-  return steps[(row * params.heads + head) * params.padded + chunk * TILE + t];
+/// M, then C times the decay.
+fn left_along_k(phase: u32) -> bool {
+  return true;
 }
 
-fn fill_left(phase: u32, k0: u32, lane: u32) {
-  let base = ((row * params.chunks + chunk) * params.groups + group_) * TILE * TILE;
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let j = i / DEPTH;
-    let k = k0 + i % DEPTH;
-    let to = step_at(j);
-    var value = 0.0;
-    if (phase == 0u) {
-      if (k <= j) {
-        let from_ = step_at(k);
-        value = exp_(segment_sum(from_, to)) * from_.x * product[base + j * TILE + k];
-      }
-    } else if (k < params.n && to.w > 0.0) {
-      value = exp_(sum_from_start(to)) * C[place(params.C, row, params.start + chunk * TILE + j, group_) + k];
+/// X as it lies, then the state, transposed.
+fn right_along_k(phase: u32) -> bool {
+  return phase == 1u;
+}
+
+fn needed(phase: u32, k0: u32, row_: u32) -> bool {
+  return phase == 1u || k0 <= row_ + 7u;
+}
+
+fn weight(from_: vec4f, to: vec4f) -> f32 {
+  return exp_(segment_sum(from_, to)) * from_.x;
+}
+
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TM);
+  let j = at.x;
+  let k = k0 + at.y;
+  let to = marks[j];
+  if (phase == 0u) {
+    if (k > j) {
+      return vec4f(0.0);
     }
-    put_left(j, i % DEPTH, value);
+    let v = product[((((row * params.chunks + chunk) * params.groups + group_) * Q + j) * Q + k) / 4u];
+    let w = vec4f(weight(marks[k], to), weight(marks[k + 1u], to), weight(marks[k + 2u], to), weight(marks[k + 3u], to));
+    return below(w * v, k, j + 1u);
   }
+  let own = place(params.C, row, min(params.start + chunk * Q + j, params.positions - 1u), group_) + k;
+  return below(to.w * joined(C[cell(own, 0u)], C[cell(own, 1u)], C[cell(own, 2u)], C[cell(own, 3u)]), k, params.n);
 }
 
-fn fill_right(phase: u32, k0: u32, lane: u32) {
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    if (phase == 0u) {
-      let e = tile_column + i % TILE;
-      let t = k0 + i / TILE;
-      var value = 0.0;
-      if (e < params.p && step_at(t).w > 0.0) {
-        value = x[place(params.x, row, params.start + chunk * TILE + t, head) + e];
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, right_along_k(phase), TN);
+  let e = min(tile_column + at.x, params.p - 1u);
+  let k = k0 + at.y;
+  if (phase == 0u) {
+    let own = place(params.x, row, min(params.start + chunk * Q + k, params.positions - 1u), head) + e;
+    let v = joined(x[cell(own, 0u)], x[cell(own, 1u)], x[cell(own, 2u)], x[cell(own, 3u)]);
+    return select(vec4f(0.0), v, marks[k].w >= 0.0);
+  }
+  let own = (((row * params.chunks + chunk) * params.heads + head) * params.p + e) * params.n + k;
+  return below(joined(states[cell(own, 0u)], states[cell(own, 1u)], states[cell(own, 2u)], states[cell(own, 3u)]), k, params.n);
+}
+
+/// y … y + 3 of a position from e on, after the skip and the gate.
+fn finished(value: vec4f, t: u32, e: u32) -> vec4f {
+  var v = value;
+  if (on(SKIP)) {
+    let at = place(params.x, row, t, head) + e;
+    let d = params.d_offset + head * params.d_stride;
+    var skip = vec4f(D[d]);
+    if (on(SKIP_EACH)) {
+      let most = params.p - 1u;
+      skip = vec4f(D[d + e], D[d + min(e + 1u, most)], D[d + min(e + 2u, most)], D[d + min(e + 3u, most)]);
+    }
+    v += skip * joined(x[cell(at, 0u)], x[cell(at, 1u)], x[cell(at, 2u)], x[cell(at, 3u)]);
+  }
+  if (on(GATE)) {
+    let at = place(params.z, row, t, head) + e;
+    let gate = joined(z[cell(at, 0u)], z[cell(at, 1u)], z[cell(at, 2u)], z[cell(at, 3u)]);
+    v *= vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+  }
+  return v;
+}
+
+fn take(j: u32, column: u32, v: vec4f) {
+  let t = params.start + chunk * Q + j;
+  let e = tile_column + column;
+  if (t < params.positions && e < params.p) {
+    var value = vec4f(0.0);
+    if (marks[j].w >= 0.0) {
+      value = finished(v, t, e);
+    }
+    for (var i = 0u; i < CELLS; i++) {
+      if (e + i < params.p) {
+        y[cell(((row * params.positions + t) * params.heads + head) * params.p + e, i)] = part(value, i);
       }
-      put_right(i % TILE, i / TILE, value);
-    } else {
-      let e = tile_column + i / DEPTH;
-      let s = k0 + i % DEPTH;
-      var value = 0.0;
-      if (e < params.p && s < params.n) {
-        value = states[(((row * params.chunks + chunk) * params.heads + head) * params.p + e) * params.n + s];
-      }
-      put_right(i / DEPTH, i % DEPTH, value);
     }
   }
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
-  tile_column = group.x * TILE;
+  tile_column = group.x * TN;
   head = group.y;
   group_ = head / (params.heads / params.groups);
   row = group.z / params.chunks;
   chunk = group.z % params.chunks;
-  var results: Results;
-  multiply(0u, TILE, lane, &results);
-  multiply(1u, params.n, lane, &results);
-  for (var r = 0u; r < 8u; r++) {
-    let j = 8u * (lane / ACROSS) + r;
-    let t = params.start + chunk * TILE + j;
-    if (t >= params.positions) {
-      break;
-    }
-    let counts = step_at(j).w > 0.0;
-    for (var c = 0u; c < 8u; c++) {
-      let e = tile_column + 8u * (lane % ACROSS) + c;
-      if (e >= params.p) {
-        break;
-      }
-      var value = 0.0;
-      if (counts) {
-        value = results[2u * r + c / 4u][c % 4u];
-        if (on(SKIP)) {
-          value += D[params.d_offset + head * params.d_stride + select(0u, e, on(SKIP_EACH))] * x[place(params.x, row, t, head) + e];
-        }
-        if (on(GATE)) {
-          value *= silu(z[place(params.z, row, t, head) + e]);
-        }
-      }
-      y[((row * params.positions + t) * params.heads + head) * params.p + e] = value;
-    }
+  let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
+  for (var t = lane; t < Q; t += WG) {
+    let step = steps[own_steps + t];
+    marks[t] = vec4f(step.xyz, select(-1.0, exp_(sum_from_start(step)), step.w > 0.0));
   }
+  workgroupBarrier();
+  var results: Results;
+  multiply(0u, Q, lane, &results);
+  multiply(1u, params.n, lane, &results);
+  deliver(lane, &results);
 }

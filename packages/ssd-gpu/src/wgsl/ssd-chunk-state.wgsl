@@ -7,70 +7,85 @@ struct Params {
   groups: u32,
   chunks: u32,
   start: u32,
+  positions: u32,
   padded: u32,
   p: u32,
   n: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> B: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read> B: array<Cell>;
 @group(0) @binding(3) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> states: array<f32>;
+@group(0) @binding(4) var<storage, read_write> states: array<Cell>;
+
+/// Δ times the decay to the chunk's end, and whether the position counts.
+var<workgroup> weights: array<vec2f, Q>;
 
 var<private> row: u32;
 var<private> head: u32;
+var<private> group_: u32;
 var<private> first: u32;
-var<private> tile_row: u32;
-var<private> tile_column: u32;
+var<private> tile: vec2u;
+var<private> base: u32;
 
-fn fill_left(phase: u32, k0: u32, lane: u32) {
-  let base = (row * params.heads + head) * params.padded + first;
-  let end = steps[base + Q - 1u];
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let e = tile_row + i % TILE;
-    let t = k0 + i / TILE;
-    let step = steps[base + t];
-    var value = 0.0;
-    if (e < params.p && step.w > 0.0) {
-      value = exp_(segment_sum(step, end)) * step.x * x[place(params.x, row, params.start + first + t, head) + e];
-    }
-    put_left(i % TILE, i / TILE, value);
-  }
+fn left_along_k(phase: u32) -> bool {
+  return false;
 }
 
-fn fill_right(phase: u32, k0: u32, lane: u32) {
-  let base = (row * params.heads + head) * params.padded + first;
-  let group_ = head / (params.heads / params.groups);
-  for (var i = lane; i < TILE * DEPTH; i += WG) {
-    let s = tile_column + i % TILE;
-    let t = k0 + i / TILE;
-    var value = 0.0;
-    if (s < params.n && steps[base + t].w > 0.0) {
-      value = B[place(params.B, row, params.start + first + t, group_) + s];
+fn right_along_k(phase: u32) -> bool {
+  return false;
+}
+
+fn needed(phase: u32, k0: u32, row_: u32) -> bool {
+  return true;
+}
+
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, false, TM);
+  let t = k0 + at.y;
+  let own = place(params.x, row, min(first + t, params.positions - 1u), head) + min(tile.x + at.x, params.p - 1u);
+  let v = joined(x[cell(own, 0u)], x[cell(own, 1u)], x[cell(own, 2u)], x[cell(own, 3u)]);
+  let weight = weights[t];
+  return select(vec4f(0.0), weight.x * v, weight.y > 0.0);
+}
+
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, false, TN);
+  let t = k0 + at.y;
+  let own = place(params.B, row, min(first + t, params.positions - 1u), group_) + min(tile.y + at.x, params.n - 1u);
+  let v = joined(B[cell(own, 0u)], B[cell(own, 1u)], B[cell(own, 2u)], B[cell(own, 3u)]);
+  return select(vec4f(0.0), v, weights[t].y > 0.0);
+}
+
+fn take(row_: u32, column: u32, v: vec4f) {
+  let e = tile.x + row_;
+  let s = tile.y + column;
+  for (var i = 0u; i < CELLS; i++) {
+    if (e < params.p && s + i < params.n) {
+      states[cell(base + e * params.n + s, i)] = part(v, i);
     }
-    put_right(i % TILE, i / TILE, value);
   }
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
-  let across = (params.n + TILE - 1u) / TILE;
-  tile_row = (group.x / across) * TILE;
-  tile_column = (group.x % across) * TILE;
+  let across = (params.n + TN - 1u) / TN;
+  tile = vec2u((group.x / across) * TM, (group.x % across) * TN);
   head = group.y;
+  group_ = head / (params.heads / params.groups);
   row = group.z / params.chunks;
-  first = (group.z % params.chunks) * Q;
+  let chunk = group.z % params.chunks;
+  first = params.start + chunk * Q;
+  let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
+  let end = steps[own_steps + Q - 1u];
+  for (var t = lane; t < Q; t += WG) {
+    let step = steps[own_steps + t];
+    weights[t] = vec2f(exp_(segment_sum(step, end)) * step.x, step.w);
+  }
+  workgroupBarrier();
   var results: Results;
   multiply(0u, Q, lane, &results);
-  let base = (group.z * params.heads + head) * params.p * params.n;
-  for (var r = 0u; r < 8u; r++) {
-    let e = tile_row + 8u * (lane / ACROSS) + r;
-    for (var c = 0u; c < 8u; c++) {
-      let s = tile_column + 8u * (lane % ACROSS) + c;
-      if (e < params.p && s < params.n) {
-        states[base + e * params.n + s] = results[2u * r + c / 4u][c % 4u];
-      }
-    }
-  }
+  base = (group.z * params.heads + head) * params.p * params.n;
+  deliver(lane, &results);
 }

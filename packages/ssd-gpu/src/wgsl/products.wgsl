@@ -1,0 +1,152 @@
+// A product of two matrices in tiles of TM × TN that a workgroup computes. DEPTH columns of the left factor and DEPTH rows of the right one stand in
+// shared memory at a time, and each invocation multiplies 8 × 8 numbers out of them, while the next ones are already on their way into registers.
+//
+// The kernel says what the factors are: fetch_left and fetch_right give four numbers that lie side by side in memory, either along k or along the tile's
+// other axis (left_along_k, right_along_k), and needed says whether rows take part at all.
+const DEPTH = 16u;
+const ACROSS = TN / 8u;
+const WG = (TM / 8u) * ACROSS;
+const LEFT_FETCHES = TM * DEPTH / 4u / WG;
+const RIGHT_FETCHES = TN * DEPTH / 4u / WG;
+
+var<workgroup> left_tile: array<vec4f, DEPTH * TM / 4u>;
+var<workgroup> right_tile: array<vec4f, DEPTH * TN / 4u>;
+
+/// 8 × 8 results of one invocation, rows first_row(lane) + r: columns first_column(lane) + 0 … 3 in [2r], and the same TN / 2 further in [2r + 1].
+alias Results = array<vec4f, 16>;
+
+fn first_row(lane: u32) -> u32 {
+  return 8u * (lane / ACROSS);
+}
+
+fn first_column(lane: u32) -> u32 {
+  return 4u * (lane % ACROSS);
+}
+
+/// (row, k) of the i-th four numbers of a tile as wide as wide.
+fn spot(i: u32, along_k: bool, wide: u32) -> vec2u {
+  if (along_k) {
+    return vec2u(i / (DEPTH / 4u), 4u * (i % (DEPTH / 4u)));
+  }
+  return vec2u(4u * (i % (wide / 4u)), i / (wide / 4u));
+}
+
+/// Where rows row … row + 3 of column k stand, in units of four. Columns are shuffled against each other, so that lanes that write along k hit
+/// different banks.
+fn four_at(row: u32, k: u32, wide: u32) -> u32 {
+  return k * (wide / 4u) + ((row / 4u) ^ (2u * ((k / 4u) % 4u)));
+}
+
+fn put_left(i: u32, along_k: bool, v: vec4f) {
+  let at = spot(i, along_k, TM);
+  let four = four_at(at.x, at.y, TM);
+  if (along_k) {
+    left_tile[four][at.x % 4u] = v.x;
+    left_tile[four + TM / 4u][at.x % 4u] = v.y;
+    left_tile[four + TM / 2u][at.x % 4u] = v.z;
+    left_tile[four + 3u * TM / 4u][at.x % 4u] = v.w;
+  } else {
+    left_tile[four] = v;
+  }
+}
+
+fn put_right(i: u32, along_k: bool, v: vec4f) {
+  let at = spot(i, along_k, TN);
+  let four = four_at(at.x, at.y, TN);
+  if (along_k) {
+    right_tile[four][at.x % 4u] = v.x;
+    right_tile[four + TN / 4u][at.x % 4u] = v.y;
+    right_tile[four + TN / 2u][at.x % 4u] = v.z;
+    right_tile[four + 3u * TN / 4u][at.x % 4u] = v.w;
+  } else {
+    right_tile[four] = v;
+  }
+}
+
+/// results += the product of the factors that phase names, over k < inner.
+fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) {
+  var left: array<vec4f, LEFT_FETCHES>;
+  var right: array<vec4f, RIGHT_FETCHES>;
+  for (var u = 0u; u < LEFT_FETCHES; u++) {
+    left[u] = fetch_left(phase, 0u, u * WG + lane);
+  }
+  for (var u = 0u; u < RIGHT_FETCHES; u++) {
+    right[u] = fetch_right(phase, 0u, u * WG + lane);
+  }
+  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
+    workgroupBarrier();
+    for (var u = 0u; u < LEFT_FETCHES; u++) {
+      put_left(u * WG + lane, left_along_k(phase), left[u]);
+    }
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      put_right(u * WG + lane, right_along_k(phase), right[u]);
+    }
+    workgroupBarrier();
+    if (k0 + DEPTH < inner) {
+      for (var u = 0u; u < LEFT_FETCHES; u++) {
+        left[u] = fetch_left(phase, k0 + DEPTH, u * WG + lane);
+      }
+      for (var u = 0u; u < RIGHT_FETCHES; u++) {
+        right[u] = fetch_right(phase, k0 + DEPTH, u * WG + lane);
+      }
+    }
+    if (needed(phase, k0, first_row(lane))) {
+      multiply_tile(lane, results);
+    }
+  }
+}
+
+/// results += the product of the tiles in shared memory.
+fn multiply_tile(lane: u32, results: ptr<function, Results>) {
+  let row = first_row(lane);
+  let column = first_column(lane);
+  for (var k = 0u; k < DEPTH; k++) {
+    let l0 = left_tile[four_at(row, k, TM)];
+    let l1 = left_tile[four_at(row + 4u, k, TM)];
+    let r0 = right_tile[four_at(column, k, TN)];
+    let r1 = right_tile[four_at(column + TN / 2u, k, TN)];
+    (*results)[0] += l0.x * r0;
+    (*results)[1] += l0.x * r1;
+    (*results)[2] += l0.y * r0;
+    (*results)[3] += l0.y * r1;
+    (*results)[4] += l0.z * r0;
+    (*results)[5] += l0.z * r1;
+    (*results)[6] += l0.w * r0;
+    (*results)[7] += l0.w * r1;
+    (*results)[8] += l1.x * r0;
+    (*results)[9] += l1.x * r1;
+    (*results)[10] += l1.y * r0;
+    (*results)[11] += l1.y * r1;
+    (*results)[12] += l1.z * r0;
+    (*results)[13] += l1.z * r1;
+    (*results)[14] += l1.w * r0;
+    (*results)[15] += l1.w * r1;
+  }
+}
+
+/// Hands the results to the kernel's take(row, column, four numbers), row by row. Written out: results that a loop indexes would leave the registers.
+fn deliver(lane: u32, results: ptr<function, Results>) {
+  let row = first_row(lane);
+  let column = first_column(lane);
+  take(row, column, (*results)[0]);
+  take(row, column + TN / 2u, (*results)[1]);
+  take(row + 1u, column, (*results)[2]);
+  take(row + 1u, column + TN / 2u, (*results)[3]);
+  take(row + 2u, column, (*results)[4]);
+  take(row + 2u, column + TN / 2u, (*results)[5]);
+  take(row + 3u, column, (*results)[6]);
+  take(row + 3u, column + TN / 2u, (*results)[7]);
+  take(row + 4u, column, (*results)[8]);
+  take(row + 4u, column + TN / 2u, (*results)[9]);
+  take(row + 5u, column, (*results)[10]);
+  take(row + 5u, column + TN / 2u, (*results)[11]);
+  take(row + 6u, column, (*results)[12]);
+  take(row + 6u, column + TN / 2u, (*results)[13]);
+  take(row + 7u, column, (*results)[14]);
+  take(row + 7u, column + TN / 2u, (*results)[15]);
+}
+
+/// v with 0 in place of the numbers at i … i + 3 that are not below end.
+fn below(v: vec4f, i: u32, end: u32) -> vec4f {
+  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(end));
+}
