@@ -85,7 +85,7 @@ export function selectiveScan(
   const y = gpu.make([b, l, d]);
 
   const STATES = n <= 4 ? 4 : n <= 8 ? 8 : MOST_STATES;
-  const LANES = Math.min(2 ** Math.ceil(Math.log2(n / STATES)) || 1, MOST_NUMBERS / STATES);
+  const LANES = Math.min(Math.max(1, 2 ** Math.ceil(Math.log2(n / STATES))), MOST_NUMBERS / STATES);
   const STEPS = Math.min(16, Math.max(1, 1024 / (LANES * STATES)));
   const chunkLength = lengthOfChunks(gpu, { b, l, d, n, lanes: LANES });
   const chunks = Math.ceil(l / chunkLength);
