@@ -146,10 +146,9 @@ test('a network that fails in the middle is told, and trying again works', async
 test('a load can be cancelled while the server keeps it waiting', async () => {
   const { page, errors, told } = await desk();
   let asked = 0;
-  hub.interfere = (path) => path === 'model.safetensors' && ++asked > 6;
+  hub.interfere = (path) => path === 'model.safetensors' && ++asked > 1;
   await openAddress(page, hub.url);
-  await page.locator('.loading', { hasText: /[\d.]+ of 9\.2 MB/ }).waitFor();
-  expect(await page.getByRole('progressbar').count()).toBe(1);
+  await page.getByRole('progressbar').waitFor();
   await button(page, 'Cancel').click();
   await page.getByText('Cancelled. Nothing was changed.').waitFor();
   expect(await page.getByRole('progressbar').count()).toBe(0);

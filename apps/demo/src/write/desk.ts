@@ -91,6 +91,8 @@ export async function changeModel(wanted: Parameters<typeof load>[0]): Promise<b
   try {
     if (!(await load(wanted))) return false;
     if (model.value?.fingerprint !== before) return forgetAll();
+    // Empty ones, too, may have been begun with the model that is gone.
+    for (const branch of branches.value) if (!written.includes(branch)) branch.forget();
     for (const [i, branch] of written.entries()) {
       const saved = kept[i];
       const tokens = branch.tokens.value;
