@@ -26,6 +26,7 @@ export interface LayerConfig {
   readonly mlp?: GatedMlpConfig;
 }
 
+/** What mixes the sequence in a layer. */
 export type MixerConfig = Mamba2Config | Mamba1Config | AttentionConfig;
 
 /** A Mamba-2 mixer. Widths in numbers: dInner = expand · dModel, dSsm = h · p ≤ dInner (the rest is a gated MLP inside the mixer). */

@@ -3,6 +3,7 @@ import { converted } from './checkpoint/convert.js';
 
 /** How `load` keeps matrices: as the checkpoint has them, as floats of a type, or in blocks of 8-bit or 4-bit numbers. */
 export const loadDtypes = ['stored', 'f32', 'f16', 'bf16', 'q8', 'q4'] as const;
+/** One of {@link loadDtypes}. */
 export type LoadDtype = (typeof loadDtypes)[number];
 
 /** @throws ArgumentError for a name that is none */

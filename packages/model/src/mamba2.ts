@@ -29,6 +29,7 @@ import { saveCheckpoint } from './save.js';
 import { loadState, State, type StateOptions } from './state.js';
 import { loadWeights, type LoadProgress } from './weights.js';
 
+/** How {@link Mamba2.load} loads a model, and where it computes. */
 export interface LoadOptions {
   /** Where to compute: a backend, which its caller disposes, or the name of one, which the model makes and
    *  disposes; WebGPU where there is a GPU, else WebAssembly, unless given. */

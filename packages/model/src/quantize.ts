@@ -18,6 +18,7 @@ import { typeName } from './checkpoint/safetensors.js';
 import type { SourceInput } from './checkpoint/source.js';
 import { naming } from './dtype.js';
 
+/** How {@link quantize} goes about it. */
 export interface QuantizeOptions {
   dtype: BlockFormat;
   /** Bytes of the checkpoint read so far. */

@@ -10,6 +10,7 @@ export interface ScoreOptions {
   /** The token the text is taken to follow; the model's begin-of-text token by default, or else its end-of-text token. */
   start?: number;
   signal?: AbortSignal;
+  /** Called as tokens are scored. */
   onProgress?: (progress: { scored: number; total: number }) => void;
 }
 

@@ -5,6 +5,7 @@ import { hasRelaxedSimd } from './device/module.js';
 import { PoolDevice } from './device/pool-device.js';
 import type { Block } from './memory/memory.js';
 
+/** How {@link wasm} computes. */
 export interface WasmOptions {
   /** How many workers share each operation, 1 … 256; by default one per core, at most 8. */
   threads?: number | undefined;

@@ -42,6 +42,7 @@ export interface Kernels extends Pick<
    * f16 or bf16, k a multiple of 16. The tensor is not needed any more then.
    */
   weight(matrix: Parameters<Backend<Block>['weight']>[0], options?: { format?: WeightFormat }): Weight<Block>;
+  /** A matrix that lies on the device already. */
   weight(matrix: GpuTensor): Weight<Block>;
   /**
    * A buffer of the caller's as a tensor of any operation; nothing is copied. It stays the caller's: `free` forgets it, and it must not be destroyed

@@ -16,6 +16,7 @@ export interface ChunkEvent {
   readonly leaving: Dense;
 }
 
+/** How {@link ssdChunked} cuts a sequence, and who is told. */
 export interface ChunkedOptions {
   /** q ≥ 1, 64 by default; the last chunk may be shorter. q = 1 is the recurrence, q = l the quadratic form. */
   readonly chunkLength?: number | undefined;

@@ -20,6 +20,7 @@ export class FiniteCheck {
     [this.#high, this.#low] = dtype === 'f16' ? [0x7c, 0] : [0x7f, 0x80];
   }
 
+  /** Whether the next piece of the matrix has only finite numbers; a number may lie across two pieces. */
   holds(piece: Uint8Array): boolean {
     const [size, high, low] = [this.#size, this.#high, this.#low];
     let at = size - 1 - this.#at;

@@ -47,7 +47,7 @@ export async function openSafetensors(file: RandomAccessFile, signal?: AbortSign
 
 /**
  * Reads a whole safetensors file from memory.
- * @throws CheckpointError as {@link openSafetensors} does; UnsupportedError for element types other than `DType`
+ * @throws CheckpointError for a damaged file; UnsupportedError for element types other than `DType`
  */
 export async function readSafetensors(name: string, bytes: Uint8Array): Promise<Safetensors<Stored>> {
   const { tensors, metadata } = await openSafetensors(bytesFile(name, bytes));

@@ -14,12 +14,16 @@ import type { Pool, Slab } from './pool.js';
 
 /** What a tensor's handle is on this backend: a buffer of the pool for as long as the tensor lives. */
 export class Block {
+  /** @internal */
   readonly slab: Slab;
+  /** @internal */
   readonly owner: Memory;
+  /** False once freed: every later use of a tensor on it is a `DeviceError`. */
   alive = true;
-  /** Whether it was made while a program was recorded, whose runs overwrite it. */
+  /** @internal Whether it was made while a program was recorded, whose runs overwrite it. */
   readonly arena: Arena | undefined;
 
+  /** @internal */
   constructor(slab: Slab, owner: Memory, arena: Arena | undefined) {
     this.slab = slab;
     this.owner = owner;
@@ -27,6 +31,7 @@ export class Block {
   }
 }
 
+/** A tensor in a buffer of the device. */
 export type GpuTensor = Tensor<Block>;
 
 /** Memory of a recorded program: buffers that no one else uses between its runs. */
