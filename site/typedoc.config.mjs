@@ -45,6 +45,6 @@ const options = {
     parser.use(katex, { output: 'mathml', delimiters: 'dollars', mathFence: true, throwOnError: true });
   },
   validation,
-  treatWarningsAsErrors: false,
+  treatWarningsAsErrors: true,
 };
 export default options;

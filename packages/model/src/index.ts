@@ -7,6 +7,7 @@ export type { LoadProgress } from './weights.js';
 export { type FilePiece, quantize, type QuantizeOptions } from './quantize.js';
 export type { Score, ScoreOptions } from './score.js';
 export type { ReadProgress } from './checkpoint/checkpoint.js';
+export type { RandomAccessFile } from './checkpoint/file.js';
 export type { FileLocation, FileSet, Source, SourceInput } from './checkpoint/source.js';
 export type { State, StateOptions } from './state.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors.js';
