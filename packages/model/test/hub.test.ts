@@ -274,6 +274,20 @@ describe('a hub that is in trouble', () => {
     expect(await refusal(all({ cache: false }))).toMatch(/changed while it was being read/);
   });
 
+  test('a list of files that is said to go on elsewhere is asked for here', async () => {
+    const other = await fakeHub(ID, hub.files);
+    hub.interfere = (request, response, path) => {
+      if (!path.includes('/tree/') || request.url!.includes('cursor')) return false;
+      const link = `<${other.endpoint}api/models/${ID}/tree/main?cursor=0>; rel="next"`;
+      return Boolean(response.writeHead(200, { link }).end('[]'));
+    };
+    // What the first page would have listed is missing.
+    expect(await refusal(open({ token: 'hf_secret' }))).toMatch(/no config\.json/);
+    expect(hub.seen.filter((line) => line.includes('/tree/'))).toHaveLength(2);
+    expect(other.seen).toEqual([]);
+    await other.close();
+  });
+
   test('an answer that is no hub’s', async () => {
     hub.interfere = (_, response) => Boolean(response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'));
     expect(await refusal(open())).toMatch(/not a hub's/);

@@ -12,8 +12,8 @@ const rootName = 'mamba2-hub';
 
 /**
  * A cache in the origin private file system: a folder per content, named after its hash, that holds its parts `0`, `1`, … and, once all are there
- * and verified, `complete`. Parts of one name have one content, so tabs that write the same ones do each other no harm. The page may lose all of it
- * when the device runs out of room: then it is fetched again.
+ * and verified, `complete`. A `File` can't be read any more once another is written in its place, so of several tabs one brings a content, under a
+ * lock of its name, and the others wait. The page may lose all of it when the device runs out of room: then it is fetched again.
  * @returns undefined where there is none
  */
 export async function opfsCache(): Promise<HubCache | undefined> {
@@ -33,9 +33,9 @@ class OpfsCache implements HubCache {
   constructor(private readonly root: FileSystemDirectoryHandle) {}
 
   async remembered(id: string, revision: string) {
-    const snapshot = await this.#read(await this.#folder('snapshots'), snapshotName(id, revision));
+    const snapshot = await this.#text(await this.#folder('snapshots'), snapshotName(id, revision));
     if (snapshot === undefined) return undefined;
-    const files = new Map((JSON.parse(await snapshot.text()) as HubFile[]).map((file) => [file.path, file]));
+    const files = new Map((JSON.parse(snapshot) as HubFile[]).map((file) => [file.path, file]));
     return {
       name: `${id}@${revision}, as kept`,
       fromHub: true,
@@ -56,25 +56,31 @@ class OpfsCache implements HubCache {
   }
 
   async remember({ id, revision, files }: HubSnapshot): Promise<void> {
-    await this.#write(
-      await this.#folder('snapshots'),
-      snapshotName(id, revision),
-      new TextEncoder().encode(JSON.stringify([...files.values()])),
-    ).catch(() => {}); // Only costs that the model can't be used offline.
+    const list = new TextEncoder().encode(JSON.stringify([...files.values()]));
+    await this.#folder('snapshots')
+      .then((folder) => this.#write(folder, snapshotName(id, revision), list))
+      .catch(() => {}); // Only costs that the model can't be used offline.
   }
 
-  async complete(_: HubSnapshot, file: HubFile, fetch: Fetch): Promise<RandomAccessFile> {
+  async complete(_: HubSnapshot, file: HubFile, fetch: Fetch, signal: AbortSignal): Promise<RandomAccessFile> {
     const kept = await this.#complete(file);
     if (kept) return kept;
-    const folder = await this.#folder(file.hash.hex);
-    const hash = await fileHash(file);
-    let at = 0;
-    for (let part = await this.#read(folder, '0'); part?.size === partBytes;) {
-      hash.update(new Uint8Array(await part.arrayBuffer()));
-      at += partBytes;
-      part = await this.#read(folder, `${at / partBytes}`);
-    }
+    return navigator.locks.request(`${rootName}/${file.hash.hex}`, { signal }, () => this.#bring(file, fetch));
+  }
+
+  /** Brings a content, unless another tab has by now. */
+  async #bring(file: HubFile, fetch: Fetch): Promise<RandomAccessFile> {
+    const kept = await this.#complete(file);
+    if (kept) return kept;
     try {
+      const folder = await this.#folder(file.hash.hex);
+      const hash = await fileHash(file);
+      let at = 0;
+      for (let part = await this.#read(folder, '0'); part?.size === partBytes;) {
+        hash.update(new Uint8Array(await part.arrayBuffer()));
+        at += partBytes;
+        part = await this.#read(folder, `${at / partBytes}`);
+      }
       let pending: Uint8Array<ArrayBuffer>[] = [];
       let gathered = 0;
       const flush = async () => {
@@ -123,8 +129,7 @@ class OpfsCache implements HubCache {
   /** A content that is here as a whole. */
   async #complete(file: HubFile): Promise<RandomAccessFile | undefined> {
     const folder = await this.root.getDirectoryHandle(file.hash.hex).catch(() => undefined);
-    const mark = folder && (await this.#read(folder, 'complete'));
-    if (!folder || !mark || (await mark.text()) !== `${file.size}`) return undefined;
+    if (!folder || (await this.#text(folder, 'complete')) !== `${file.size}`) return undefined;
     const parts: File[] = [];
     for (let at = 0; at < file.size; at += partBytes) {
       const part = await this.#read(folder, `${at / partBytes}`);
@@ -144,6 +149,10 @@ class OpfsCache implements HubCache {
     } catch {
       return undefined;
     }
+  }
+
+  async #text(folder: FileSystemDirectoryHandle, name: string): Promise<string | undefined> {
+    return (await this.#read(folder, name))?.text().catch(() => undefined);
   }
 
   /** Writes a file as a whole: what was written shows when it is closed. */

@@ -2,6 +2,7 @@ import { CheckpointError } from '@mamba2/core';
 import type { RandomAccessFile } from './file.js';
 import { HttpClient, type HttpOptions } from './http-client.js';
 import { httpFile } from './http-file.js';
+import { askHub, refusal, Unreachable } from './hub-api.js';
 import { diskCache } from './hub-disk.js';
 import { opfsCache } from './hub-opfs.js';
 import { shown } from './shown.js';
@@ -54,8 +55,9 @@ export interface HubCache {
   /**
    * A file of which all is here and has been verified: what is kept, or what `fetch` brings.
    * @param fetch the file's bytes from a byte on
+   * @param signal ends waiting for whoever else brings it
    */
-  complete(snapshot: HubSnapshot, file: HubFile, fetch: Fetch): Promise<RandomAccessFile>;
+  complete(snapshot: HubSnapshot, file: HubFile, fetch: Fetch, signal: AbortSignal): Promise<RandomAccessFile>;
 }
 
 /** The bytes of a file from `start` on. */
@@ -112,7 +114,7 @@ export async function hubFolder(
       let opening: Promise<RandomAccessFile> | undefined;
       const fetch: Fetch = (start) => download(client, resolve(path), file, start, lifetime, onFetch);
       const open = () =>
-        (opening ??= cache.complete(snapshot, file, fetch).catch((error: unknown) => {
+        (opening ??= cache.complete(snapshot, file, fetch, lifetime).catch((error: unknown) => {
           opening = undefined;
           throw error;
         }));
@@ -166,90 +168,4 @@ async function* download(
     fetched += chunk.byteLength;
     onFetch?.({ file: path, fetched, total: size });
   }
-}
-
-/** The hub itself can't be reached, or is out of order. */
-class Unreachable extends CheckpointError {}
-
-/** A repository's files at a revision, from the hub's own library. */
-async function askHub(
-  client: HttpClient,
-  hubUrl: string,
-  id: string,
-  revision: string,
-  signal: AbortSignal,
-): Promise<HubSnapshot> {
-  const { HubApiError, listFiles, modelInfo } = await import('@huggingface/hub');
-  const what = `${id} at ${hubUrl}`;
-  const request = async (url: string | URL | Request) => {
-    try {
-      return await client.request(what, url instanceof Request ? url.url : url, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof CheckpointError)) throw error;
-      throw new Unreachable(error.message.split(';')[0]!, { ...error.details, cause: error });
-    }
-  };
-  try {
-    const { sha } = await modelInfo({ name: id, revision, hubUrl, additionalFields: ['sha'], fetch: request });
-    const repo = { type: 'model', name: id } as const;
-    const files = new Map<string, HubFile>();
-    for await (const entry of listFiles({ repo, revision: sha, recursive: true, hubUrl, fetch: request })) {
-      if (entry.type !== 'file') continue;
-      const hash = fileHash(entry);
-      if (hash) files.set(entry.path, { path: entry.path, size: entry.lfs?.size ?? entry.size, hash });
-    }
-    if (!/^[0-9a-f]{40}$/.test(sha)) throw new TypeError('no commit');
-    return { id, revision, commit: sha, files };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof CheckpointError) throw error;
-    if (error instanceof HubApiError) {
-      if (error.statusCode >= 500 || error.statusCode === 429)
-        throw new Unreachable(`${what}: the hub is out of order`, {
-          given: `status ${error.statusCode}`,
-          fix: 'try again later',
-          cause: error,
-        });
-      throw refusal(what, error.statusCode, revision);
-    }
-    throw new CheckpointError(`${what}: the answer is not a hub's`, {
-      fix: 'check the endpoint',
-      cause: error,
-    });
-  }
-}
-
-function fileHash({
-  oid,
-  lfs,
-  size,
-}: {
-  oid?: string;
-  lfs?: { oid: string };
-  size: number;
-}): HubFile['hash'] | undefined {
-  if (!Number.isSafeInteger(size) || size < 0) return undefined;
-  if (lfs && /^[0-9a-f]{64}$/.test(lfs.oid)) return { algorithm: 'sha256', hex: lfs.oid };
-  return oid !== undefined && /^[0-9a-f]{40}$/.test(oid) ? { algorithm: 'git', hex: oid } : undefined;
-}
-
-/** An answer that will not change by asking again. */
-function refusal(what: string, status: number, revision?: string): CheckpointError {
-  if (status === 401 || status === 403) {
-    return new CheckpointError(`${what} is not open to everyone`, {
-      given: `status ${status}`,
-      fix: 'give a token of an account that may read it (HF_TOKEN on the command line); gated models are asked for on their page',
-    });
-  }
-  if (status === 404) {
-    return new CheckpointError(
-      `${what} was not found${revision === undefined ? '' : `, or has no revision ${shown(revision)}`}`,
-      {
-        given: 'status 404',
-        fix: 'check its name; private models need a token',
-      },
-    );
-  }
-  return new CheckpointError(`${what}: the hub did not send it`, { given: `status ${status}`, fix: 'try again later' });
 }

@@ -33,6 +33,13 @@ export function commitOf(files: Files): string {
   return hash.digest('hex');
 }
 
+/** What lets pages of other sites read it, as they may the hub. */
+const readableByPages = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': 'authorization, range',
+  'access-control-expose-headers': 'content-range, etag, link',
+};
+
 /** A server that speaks as https://huggingface.co does of one model: its API, addresses of files, redirects to where large ones lie. */
 export async function fakeHub(id: string, files: Files): Promise<FakeHub> {
   const seen: string[] = [];
@@ -41,6 +48,11 @@ export async function fakeHub(id: string, files: Files): Promise<FakeHub> {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   const { url, close } = await serve((request, response) => {
     const path = decodeURIComponent(new URL(request.url!, 'http://hub').pathname);
+    for (const [name, value] of Object.entries(readableByPages)) response.setHeader(name, value);
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204).end();
+      return;
+    }
     seen.push([request.method, path, request.headers.range ?? ''].join(' ').trim());
     if (hub.interfere?.(request, response, path)) return;
     const isPublic = hub.token === undefined || path.startsWith('/cdn/');
@@ -64,7 +76,11 @@ export async function fakeHub(id: string, files: Files): Promise<FakeHub> {
         const lfs = isLarge(file) && { lfs: { oid: hash, size: bytes.byteLength, pointerSize: 130 } };
         return { type: 'file', path: file, size: bytes.byteLength, oid: lfs ? '0'.repeat(40) : hash, ...lfs };
       });
-      json(response, [{ type: 'directory', path: 'runs', size: 0, oid: '1'.repeat(40) }, ...list]);
+      // On two pages, as a tree that is long.
+      const isFirst = !request.url!.includes('cursor=');
+      if (isFirst) response.setHeader('link', `<${url}api/models/${id}/tree/${commit}?cursor=2>; rel="next"`);
+      const directory = { type: 'directory', path: 'runs', size: 0, oid: '1'.repeat(40) };
+      json(response, isFirst ? [directory, ...list.slice(0, 1)] : list.slice(1));
     } else if (path.startsWith(`/${id}/resolve/${commit}/`)) {
       const file = path.slice(`/${id}/resolve/${commit}/`.length);
       const bytes = hub.files[file];

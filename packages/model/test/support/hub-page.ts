@@ -1,0 +1,75 @@
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.js';
+import { openSource } from '../../src/checkpoint/source.js';
+import type { HubOptions } from '../../src/checkpoint/hub.js';
+import { Mamba2 } from '../../src/index.js';
+
+/** What a page does for the test that opened it. Errors come back as text, `name: message`. */
+export interface HubPage {
+  /** The ids that a model of the hub writes greedily after others. */
+  greedy(id: string, hub: HubOptions, prompt: number[], maxTokens: number): Promise<number[] | string>;
+  /** The SHA-256 of every tensor, in the order of their names. */
+  tensors(id: string, hub: HubOptions): Promise<string[] | string>;
+  /** The SHA-256 of one file; how much of it has come stands in `fetched`. */
+  file(id: string, hub: HubOptions, path: string): Promise<string>;
+  fetched: number;
+  /** Ends what {@link HubPage.file} reads. */
+  giveUp: AbortController;
+  /** Where the cache has marked a content as whole. */
+  whole(): Promise<string[]>;
+}
+
+/** Asks again at once. */
+const http = { wait: async () => {} };
+
+const asText = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+
+async function digest(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+const page: HubPage = {
+  fetched: 0,
+  giveUp: new AbortController(),
+  async greedy(id, hub, prompt, maxTokens) {
+    try {
+      const model = await Mamba2.load(id, { backend: 'reference', ...hub });
+      const ids: number[] = [];
+      for await (const piece of model.generate(prompt, { temperature: 0, maxTokens, ignoreEos: true }))
+        if (piece.id !== undefined) ids.push(piece.id);
+      model.dispose();
+      return ids;
+    } catch (error) {
+      return asText(error);
+    }
+  },
+  async tensors(id, hub) {
+    try {
+      const { tensors } = await openCheckpoint(id, { hub, http });
+      const names = [...tensors.keys()].sort();
+      return await Promise.all(names.map(async (name) => digest((await tensors.get(name)!.load()).bytes)));
+    } catch (error) {
+      return asText(error);
+    }
+  },
+  async file(id, hub, path) {
+    try {
+      const { signal } = page.giveUp;
+      const onFetch = ({ fetched }: { fetched: number }) => void (page.fetched = fetched);
+      const file = (await openSource(id, { hub, http, signal, onFetch })).file(path);
+      return await digest(await file.read(0, (await file.size())!));
+    } catch (error) {
+      return asText(error);
+    }
+  },
+  async whole() {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('mamba2-hub');
+    const hashes: string[] = [];
+    for await (const [name, folder] of root.entries()) {
+      const mark = await (folder as FileSystemDirectoryHandle).getFileHandle('complete').catch(() => undefined);
+      if (mark) hashes.push(name);
+    }
+    return hashes.sort();
+  },
+};
+Object.assign(globalThis, { page });
