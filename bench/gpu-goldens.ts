@@ -7,7 +7,7 @@ import { UnsupportedError } from '@mamba2/core';
 import { webgpu } from '@mamba2/ssd-gpu';
 import { checkGoldens } from '../tools/goldens/check.js';
 
-const ALL = ['portable', 'subgroups', 'f16', 'subgroups+f16', 'subgroup-matrix'];
+const ALL = ['portable', 'subgroups', 'subgroup-matrix'];
 
 const { values, positionals } = parseArgs({
   options: { dawn: { type: 'string', multiple: true, default: [] }, json: { type: 'boolean', default: false } },

@@ -48,8 +48,7 @@ function want(layer: (typeof layers)[number]) {
   wanted.set(layer, known);
   return known;
 }
-const variantsOn = (name: string) =>
-  name === 'llvmpipe' ? ['subgroups+f16', 'subgroups', 'f16', 'portable'] : ['subgroups'];
+const variantsOn = (name: string) => (name === 'llvmpipe' ? ['subgroups', 'portable'] : ['subgroups']);
 
 // One driver is enough for what the drivers don't differ in; the others run the common suite.
 describe.each(

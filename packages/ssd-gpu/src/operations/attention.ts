@@ -12,6 +12,7 @@ import {
 import type { Gpu } from '../runtime/context.js';
 import type { Constants, Kernel } from '../runtime/kernel.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
+import { expectSlots } from './states.js';
 import { inFours, placeOf } from './views.js';
 
 const kernel = (
@@ -56,7 +57,8 @@ export function attention(
   const { rotary, rows, lengths } = options;
   gpu.memory.use('f32', { q, k, v, keys: cache?.keys, values: cache?.values, 'rotary table': rotary?.table });
   gpu.memory.use('i32', { length: cache?.length, rows, lengths });
-  const { b, l, h, g, p, capacity, scale } = attentionAxes(q, k, v, cache, options);
+  const { b, l, h, g, p, capacity, slots, scale } = attentionAxes(q, k, v, cache, options);
+  expectSlots(b, slots, options);
   const y = gpu.make([b, l, h, p]);
   const turned = gpu.make([b, l, h, p]);
   // Without a cache, one for the length of the call: row i in slot i.

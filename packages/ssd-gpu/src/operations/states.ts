@@ -1,4 +1,4 @@
-import { ArgumentError, expectShape, ShapeError, type StatefulOptions } from '@mamba2/core';
+import { ArgumentError, expectShape, ShapeError, type SlotOptions, type StatefulOptions } from '@mamba2/core';
 import { keepSlots as keepSlotsSource, rows as rowsLibrary } from '../shaders.generated.js';
 import type { Gpu } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
@@ -38,12 +38,8 @@ export function slotsOf(
   const found: Record<string, number> = {};
   if (state) expectShape('state', state, ['slots', ...axes.state], found);
   if (stateOut) expectShape('stateOut', stateOut, ['slots', ...axes.state], found);
-  if (rows) expectShape('rows', rows, [axes.b]);
-  if (lengths) expectShape('lengths', lengths, [axes.b]);
   const slots = found['slots'] ?? axes.b;
-  if (!rows && axes.b > slots) {
-    throw new ShapeError('more rows than slots', { given: `${axes.b} rows`, expected: `at most ${slots}` });
-  }
+  expectSlots(axes.b, slots, { rows, lengths });
   const inPlace = state?.data === stateOut?.data && state?.offset === stateOut?.offset;
   for (const [name, t] of Object.entries({ ...inputs, rows, lengths, ...(!inPlace && { state }) })) {
     if (!t || t.data !== stateOut?.data) continue;
@@ -63,6 +59,15 @@ export function slotsOf(
       if (!inPlace) keepSlots(gpu, working!, stateOut!, axes.b, rows);
     },
   };
+}
+
+/** @throws ShapeError unless `rows` and `lengths` name a batch of b, and there is a slot for each of its rows */
+export function expectSlots(b: number, slots: number, { rows, lengths }: SlotOptions<Block>): void {
+  if (rows) expectShape('rows', rows, [b]);
+  if (lengths) expectShape('lengths', lengths, [b]);
+  if (!rows && b > slots) {
+    throw new ShapeError('more rows than slots', { given: `${b} rows`, expected: `at most ${slots}` });
+  }
 }
 
 /** The old states where the kernels may write. */

@@ -11,7 +11,10 @@ export class Health {
   constructor(device: GPUDevice, owned: boolean) {
     this.#device = device;
     if (owned)
-      device.addEventListener('uncapturederror', ({ error }) => this.fail(describeError('an operation', error)));
+      device.addEventListener('uncapturederror', ({ error }) => {
+        // Whatever is still being asked about came before, and is the cause if it failed.
+        void Promise.all(this.#checks).then(() => this.fail(describeError('an operation', error)));
+      });
     void device.lost.then(({ reason, message }) =>
       this.fail(
         new DeviceError('the GPU device was lost', {
