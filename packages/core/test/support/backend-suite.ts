@@ -29,7 +29,7 @@ export interface BackendSuiteOptions {
   exactSplits?: boolean;
   /** Whether ids, rows, lengths and sampling parameters out of range are refused; a device only has to survive them. */
   checksContents?: boolean;
-  /** Operations that the backend refuses by name for now: `attention` is not in every backend yet. */
+  /** Operations that the backend refuses by name; none, for those of this repository. */
   refuses?: readonly 'attention'[];
   /** Block formats of weights that the backend computes with; both by default. */
   blockFormats?: readonly BlockFormat[];
