@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { katex } from '@mdit/plugin-katex';
 
 const packages = ['core', 'scan', 'tokenizer', 'ssd-cpu', 'ssd-gpu', 'model'];
@@ -22,6 +23,9 @@ const requiredToBeDocumented = [
   'Variable',
 ];
 
+// Sources are linked on the forge that this is a clone of; a copy without one has none to link to.
+const cloned = spawnSync('git', ['remote', 'get-url', 'origin']).status === 0;
+
 /** @type {import('typedoc').TypeDocOptions} */
 const options = {
   name: 'mamba2',
@@ -33,10 +37,12 @@ const options = {
     validation,
     requiredToBeDocumented,
     excludeInternal: true,
+    disableSources: !cloned,
   },
   requiredToBeDocumented,
   packagesRequiringDocumentation: packages.map((name) => `@mamba2/${name}`),
   excludeInternal: true,
+  disableSources: !cloned,
   out: 'dist',
   readme: 'start.md',
   projectDocuments: ['../docs/*.md'],
