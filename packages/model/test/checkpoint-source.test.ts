@@ -201,6 +201,7 @@ describe('over HTTP', () => {
     expect(await file.read(0, 60_000)).toEqual(long.subarray(0, 60_000));
     expect(await file.read(100_000, 100_000)).toHaveLength(0);
     expect(await file.read(60_000, 199_999)).toEqual(long.subarray(60_000, 199_999));
+    expect(await file.version!()).toBe('"1"');
     expect(seen).toEqual(['GET /data bytes=0-65535', 'GET /data bytes=60000-199998']);
     await expect(file.read(0, long.length + 1)).rejects.toThrow(CheckpointError);
   });

@@ -8,7 +8,7 @@ import { launchBrowser } from '../../../tools/browser/launch.js';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.js';
 import { type Files, goldenFiles, serve } from './support/checkpoint-files.js';
 import type { HubPage } from './support/hub-page.js';
-import { type FakeHub, fakeHub, hashOf } from './support/hub-server.js';
+import { commitOf, type FakeHub, fakeHub, hashOf } from './support/hub-server.js';
 
 const ID = 'someone/tiny-mamba2';
 const WEIGHTS = 'model.safetensors';
@@ -123,6 +123,33 @@ const tests = () => {
     }
     hub.interfere = undefined;
     expect(await tensors(page)).toEqual(want);
+  });
+
+  it('lists what is kept, and removes a model but not what another shares with it', async () => {
+    const page = await open();
+    const of = (...names: string[]) => names.reduce((sum, name) => sum + files[name]!.byteLength, 0);
+    const names = Object.keys(files);
+    const kept = () => page.evaluate(() => globalThis.page.kept());
+    const bring = (revision: string, path: string) =>
+      page.evaluate(([...given]) => globalThis.page.file(...given), [ID, { ...options(), revision }, path] as const);
+    expect(await kept()).toEqual([]);
+    const commit = commitOf(files);
+    for (const name of names) expect(await bring('main', name)).toBe(sha256(files[name]!));
+    await bring(commit, WEIGHTS);
+    expect(await kept()).toEqual(
+      [
+        { id: ID, revision: commit, bytes: of(...names) },
+        { id: ID, revision: 'main', bytes: of(...names) },
+      ].sort((a, b) => (a.revision < b.revision ? -1 : 1)),
+    );
+    // What the revision was before it moved on is needed by nothing once its list is gone.
+    hub.files = { [WEIGHTS]: files[WEIGHTS]! };
+    await bring('main', WEIGHTS);
+    await page.evaluate(([id, commit]) => globalThis.page.remove(id, commit), [ID, commit] as const);
+    expect(await kept()).toEqual([{ id: ID, revision: 'main', bytes: of(WEIGHTS) }]);
+    expect(await whole(page)).toEqual([hashOf(WEIGHTS, files[WEIGHTS]!)]);
+    await page.evaluate((id) => globalThis.page.remove(id), ID);
+    expect([await kept(), await whole(page)]).toEqual([[], []]);
   });
 
   it('says when the browser has no room', async () => {

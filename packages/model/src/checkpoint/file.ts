@@ -18,6 +18,8 @@ export interface RandomAccessFile {
    * @throws CheckpointError when the range is not in the file or fewer bytes arrive; the signal's reason when it aborts
    */
   read(start: number, end: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
+  /** What changes when the content does, where there is such a thing: a server's ETag, or a date. */
+  version?(signal?: AbortSignal): Promise<string | undefined>;
 }
 
 /** A file in memory. */

@@ -50,6 +50,10 @@ export function httpFile(
       signal?.throwIfAborted();
       return (await open(signal))?.size;
     },
+    async version(signal) {
+      signal?.throwIfAborted();
+      return (await open(signal))?.version;
+    },
     async read(start, end, signal) {
       signal?.throwIfAborted();
       const opened = await open(signal);

@@ -16,7 +16,7 @@ const rootName = 'mamba2-hub';
  * lock of its name, and the others wait. The page may lose all of it when the device runs out of room: then it is fetched again.
  * @returns undefined where there is none
  */
-export async function opfsCache(): Promise<HubCache | undefined> {
+export async function opfsCache(): Promise<OpfsCache | undefined> {
   const storage = (globalThis as { navigator?: { storage?: StorageManager } }).navigator?.storage;
   if (!storage?.getDirectory) return undefined;
   try {
@@ -27,6 +27,25 @@ export async function opfsCache(): Promise<HubCache | undefined> {
     // Private windows of some browsers have a storage that can't be used.
     return undefined;
   }
+}
+
+/** A model of a hub that a page keeps. */
+export interface KeptModel {
+  /** `owner/name`. */
+  readonly id: string;
+  readonly revision: string;
+  /** What is kept of it so far; what models share is counted with each. */
+  readonly bytes: number;
+}
+
+/** The models of hubs that this page keeps in its own file system, by name; none where there is no such file system, as in Node. */
+export async function keptModels(): Promise<KeptModel[]> {
+  return (await opfsCache())?.list() ?? [];
+}
+
+/** Removes a model from the page's own file system, with every file that no other one needs. One that isn't there is no error. */
+export async function removeKeptModel(id: string, revision = 'main'): Promise<void> {
+  await (await opfsCache())?.remove(id, revision);
 }
 
 class OpfsCache implements HubCache {
@@ -60,6 +79,46 @@ class OpfsCache implements HubCache {
     await this.#folder('snapshots')
       .then((folder) => this.#write(folder, snapshotName(id, revision), list))
       .catch(() => {}); // Only costs that the model can't be used offline.
+  }
+
+  async list(): Promise<KeptModel[]> {
+    const models: KeptModel[] = [];
+    for (const [name, files] of await this.#snapshots()) {
+      // An id has no @, a revision may.
+      const [, id = '', revision = ''] = /^([^@]*)@(.*)$/s.exec(name) ?? [];
+      let bytes = 0;
+      for (const { hash } of files) bytes += await this.#taken(hash.hex);
+      models.push({ id, revision, bytes });
+    }
+    return models.sort((a, b) => (a.id + a.revision < b.id + b.revision ? -1 : 1));
+  }
+
+  async remove(id: string, revision: string): Promise<void> {
+    const snapshots = await this.#snapshots();
+    snapshots.delete(`${id}@${revision}`);
+    // First the list, so that a removal cut short leaves no model that seems to be there.
+    await remove(await this.#folder('snapshots'), snapshotName(id, revision));
+    const needed = new Set([...snapshots.values()].flat().map(({ hash }) => hash.hex));
+    for await (const name of this.root.keys())
+      if (name !== 'snapshots' && !needed.has(name)) await remove(this.root, name);
+  }
+
+  /** Bytes of a content that are here. */
+  async #taken(hash: string): Promise<number> {
+    const folder = await this.root.getDirectoryHandle(hash).catch(() => undefined);
+    let bytes = 0;
+    for await (const name of folder?.keys() ?? [])
+      if (name !== 'complete') bytes += (await this.#read(folder!, name))?.size ?? 0;
+    return bytes;
+  }
+
+  /** What is remembered, by `id@revision`. */
+  async #snapshots(): Promise<Map<string, HubFile[]>> {
+    const found = new Map<string, HubFile[]>();
+    const folder = await this.#folder('snapshots');
+    for await (const name of folder.keys())
+      found.set(decodeURIComponent(name), JSON.parse((await this.#text(folder, name)) ?? '[]') as HubFile[]);
+    return found;
   }
 
   async complete(_: HubSnapshot, file: HubFile, fetch: Fetch, signal: AbortSignal): Promise<RandomAccessFile> {
@@ -102,7 +161,7 @@ class OpfsCache implements HubCache {
       }
       if (gathered > 0) await flush();
       if (at !== file.size || !hash.matches()) {
-        await this.root.removeEntry(file.hash.hex, { recursive: true }).catch(() => {});
+        await remove(this.root, file.hash.hex);
         throw new CheckpointError(`${shown(file.path)} is not the file that the hub lists: its hash is another`, {
           given: `${at} bytes`,
           expected: `${file.size} bytes with hash ${file.hash.hex}`,
@@ -112,7 +171,7 @@ class OpfsCache implements HubCache {
       await this.#write(folder, 'complete', new TextEncoder().encode(`${file.size}`));
     } catch (error) {
       if ((error as { name?: unknown }).name !== 'QuotaExceededError') throw error;
-      await this.root.removeEntry(file.hash.hex, { recursive: true }).catch(() => {});
+      await remove(this.root, file.hash.hex);
       throw new CheckpointError(`${shown(file.path)} does not fit into the browser's storage for this page`, {
         given: `${file.size} bytes`,
         fix: 'remove models that are kept, or pass { cache: false } to read it from the hub each time',
@@ -166,6 +225,10 @@ class OpfsCache implements HubCache {
       throw error;
     }
   }
+}
+
+async function remove(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
+  await folder.removeEntry(name, { recursive: true }).catch(() => {});
 }
 
 const snapshotName = (id: string, revision: string) => encodeURIComponent(`${id}@${revision}`);

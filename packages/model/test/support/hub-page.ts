@@ -1,7 +1,7 @@
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { openSource } from '../../src/checkpoint/source.js';
 import type { HubOptions } from '../../src/checkpoint/hub.js';
-import { Mamba2 } from '../../src/index.js';
+import { type KeptModel, keptModels, Mamba2, removeKeptModel } from '../../src/index.js';
 
 /** What a page does for the test that opened it. Errors come back as text, `name: message`. */
 export interface HubPage {
@@ -16,6 +16,8 @@ export interface HubPage {
   giveUp: AbortController;
   /** Where the cache has marked a content as whole. */
   whole(): Promise<string[]>;
+  kept(): Promise<KeptModel[]>;
+  remove(id: string, revision?: string): Promise<void>;
 }
 
 /** Asks again at once. */
@@ -71,5 +73,7 @@ const page: HubPage = {
     }
     return hashes.sort();
   },
+  kept: keptModels,
+  remove: removeKeptModel,
 };
 Object.assign(globalThis, { page });
