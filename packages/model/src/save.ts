@@ -18,14 +18,14 @@ const companionLimit = 256 << 20;
  */
 export async function* saveCheckpoint(checkpoint: Checkpoint, signal?: AbortSignal): AsyncGenerator<FilePiece, void> {
   const { config, source, tensors } = checkpoint;
-  const { format, json } = writeConfig(config);
+  const { format, text } = writeConfig(config);
   if (Array.from(tensors.values()).some(({ dtype }) => isBlockFormat(dtype))) {
     throw new UnsupportedError(`${checkpoint.name} is in blocks, which other libraries don't read`, {
       fix: 'save what it was made from',
     });
   }
   const encoder = new TextEncoder();
-  yield { file: 'config.json', bytes: encoder.encode(`${JSON.stringify(json, undefined, 2)}\n`) };
+  yield { file: 'config.json', bytes: encoder.encode(text) };
   for (const file of companions) {
     const bytes = await readWhole(source.file(file), companionLimit, signal);
     if (bytes) yield { file, bytes };

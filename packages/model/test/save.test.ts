@@ -56,3 +56,12 @@ test('what is written is told by its format', async () => {
   });
   hybrid.dispose();
 });
+
+test('a float is written with its point, for Python to read as one', async () => {
+  const storyteller = fileURLToPath(new URL('../../../models/storyteller/checkpoint/', import.meta.url));
+  const model = await Mamba2.load(storyteller, { backend: 'reference' });
+  const text = decode((await saved(model))['config.json']);
+  expect(text).toMatch(/"time_step_limit": \[\s*0\.0,\s*1000\.0\s*\]/);
+  expect(JSON.parse(text)).toMatchObject({ time_step_limit: [0, 1000], hidden_size: model.config.dModel });
+  model.dispose();
+});

@@ -2,16 +2,39 @@ import { UnsupportedError } from '@mamba2/core';
 import type { AttentionConfig, LayerConfig, Mamba1Config, Mamba2Config, ModelConfig } from '../config.js';
 import type { JsonObject, JsonValue } from './json.js';
 
-/** A config.json, and in whose format it is. */
+/** The text of a config.json, and in whose format it is. */
 export interface WrittenConfig {
   readonly format: 'transformers' | 'mamba_ssm';
-  readonly json: JsonObject;
+  readonly text: string;
 }
+
+/** Floats by their type: Python reads 0 as an integer, and transformers refuses that for these. */
+const floats = new Set([
+  'layer_norm_epsilon',
+  'time_step_limit',
+  'dt_limit',
+  'softmax_scale',
+  'rotary_emb_base',
+]);
 
 /** A model's `config.json`: transformers' where that can express it, or else mamba_ssm's. @throws UnsupportedError when neither can */
 export function writeConfig(config: ModelConfig): WrittenConfig {
   const json = transformersConfig(config);
-  return json ? { format: 'transformers', json } : { format: 'mamba_ssm', json: mambaSsmConfig(config) };
+  return json
+    ? { format: 'transformers', text: configText(json) }
+    : { format: 'mamba_ssm', text: configText(mambaSsmConfig(config)) };
+}
+
+/** JSON in which a float keeps its point, as Python writes it: `0.0`. */
+function configText(json: JsonObject): string {
+  const mark = (value: JsonValue) =>
+    typeof value === 'number' ? `float:${Number.isInteger(value) ? value.toFixed(1) : value}` : value;
+  const marked = JSON.stringify(
+    json,
+    (key, value: JsonValue) => (floats.has(key) ? (Array.isArray(value) ? value.map(mark) : mark(value)) : value),
+    2,
+  );
+  return `${marked.replaceAll(/"float:([^"]+)"/g, '$1')}\n`;
 }
 
 /** The one kind of mixer that all layers have; undefined where they differ, or have an MLP. */
