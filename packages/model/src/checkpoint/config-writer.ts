@@ -9,13 +9,7 @@ export interface WrittenConfig {
 }
 
 /** Floats by their type: Python reads 0 as an integer, and transformers refuses that for these. */
-const floats = new Set([
-  'layer_norm_epsilon',
-  'time_step_limit',
-  'dt_limit',
-  'softmax_scale',
-  'rotary_emb_base',
-]);
+const floats = new Set(['layer_norm_epsilon', 'time_step_limit', 'dt_limit', 'softmax_scale', 'rotary_emb_base']);
 
 /** A model's `config.json`: transformers' where that can express it, or else mamba_ssm's. @throws UnsupportedError when neither can */
 export function writeConfig(config: ModelConfig): WrittenConfig {
