@@ -11,3 +11,10 @@ export const shared = defineConfig({
   fixedExtension: false,
   logLevel: 'warn',
 });
+
+/** The same for a package with further entry points `src/NAME/index.ts`, imported as `@mamba2/…/NAME`. */
+export const withEntries = (...names: readonly string[]) =>
+  defineConfig({
+    ...shared,
+    entry: { index: 'src/index.ts', ...Object.fromEntries(names.map((name) => [name, `src/${name}/index.ts`])) },
+  });

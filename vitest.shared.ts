@@ -5,18 +5,22 @@ import { defineConfig, type Plugin } from 'vitest/config';
 /** Where packages are installed from their tarballs; given, the tests import those in place of the sources. */
 const published = process.env['MAMBA2_PUBLISHED'];
 
-/** Takes whatever a test imports from a package's root (its own `src/index`, or `@mamba2/…`) from what is published. */
+/** Takes whatever a test imports from an entry point of a package (its own `src/index` or `src/…/index`, or `@mamba2/…`) from what is published. */
 function fromPublished(folder: string): Plugin {
-  const root = (name: string) => join(folder, '@mamba2', name, 'dist/index.js');
+  const entry = (name: string, path = 'index') => {
+    const file = join(folder, '@mamba2', name, `dist/${path}.js`);
+    return existsSync(file) ? file : undefined;
+  };
   return {
     name: 'from-published',
     enforce: 'pre',
     resolveId(source, importer) {
-      const [, named] = /^@mamba2\/([\w-]+)$/.exec(source) ?? [];
-      if (named !== undefined) return existsSync(root(named)) ? root(named) : undefined;
+      const [, named, sub] = /^@mamba2\/([\w-]+)(?:\/(\w+))?$/.exec(source) ?? [];
+      if (named !== undefined) return entry(named, sub);
       if (!source.startsWith('.') || importer === undefined) return undefined;
-      const [, own] = /packages\/([\w-]+)\/src\/index\.[jt]s$/.exec(resolve(dirname(importer), source)) ?? [];
-      return own === undefined ? undefined : root(own);
+      const at = resolve(dirname(importer), source);
+      const [, own, part] = /packages\/([\w-]+)\/src\/(?:(\w+)\/)?index\.[jt]s$/.exec(at) ?? [];
+      return own === undefined ? undefined : entry(own, part);
     },
   };
 }

@@ -11,12 +11,8 @@ import { parseArgs } from 'node:util';
 
 import {
   attentionMatrix,
-  convolve,
   costs,
   hostTensor,
-  ltiConvolution,
-  ltiKernel,
-  ltiRecurrent,
   multiplicationCosts,
   multiplyChunked,
   multiplyDivided,
@@ -29,6 +25,7 @@ import {
   ssdRecurrent,
   uniform,
 } from '@mamba2/core';
+import { convolve, ltiConvolution, ltiKernel, ltiRecurrent } from '@mamba2/core/lti';
 
 /** One way to compute a product, and how many multiply-adds the cost model gives it, where it does. */
 interface Contender {

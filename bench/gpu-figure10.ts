@@ -3,7 +3,8 @@
  * (64 heads of 64), over the length at n = 64 and over the state size at l = 4096: `npx tsx --conditions=@mamba2/source bench/gpu-figure10.ts
  * [--dawn FLAG] [--precision f16] [--json] [operation,l,n …]`. Each is checked against core's float64 on its first channels and positions before it is timed.
  */
-import { type Backend, reference, slice, type Tensor } from '@mamba2/core';
+import { type Backend, slice, type Tensor } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { deviceTime, noise, relativeError } from './gpu/measure.js';
 import { benchOptions, report } from './gpu/options.js';
 

@@ -8,10 +8,8 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 
 import { type SelectiveScanInput, hostTensor, selectiveScan } from '@mamba2/core';
 import {
-  type LaneWork,
   type Scan,
   type ScanAlgorithm,
-  type ThreadedOptions,
   blelloch,
   hillisSteele,
   linearRecurrence,
@@ -19,11 +17,15 @@ import {
   scalarAffine,
   scanCosts,
   sequentialScan,
+} from '@mamba2/scan';
+import {
+  type LaneWork,
+  type ThreadedOptions,
   threadedPrefixSum,
   threadedRecurrence,
   threadedSelectiveScan,
   workerPool,
-} from '@mamba2/scan';
+} from '@mamba2/scan/threads';
 
 type Numbers = Float64Array | Float32Array;
 

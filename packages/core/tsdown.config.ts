@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { defineConfig } from 'tsdown';
-import { shared } from '../../tsdown.shared.ts';
+import { withEntries } from '../../tsdown.shared.ts';
 
 const matrix = dirname(createRequire(import.meta.url).resolve('ml-matrix'));
 
@@ -10,7 +10,7 @@ const matrix = dirname(createRequire(import.meta.url).resolve('ml-matrix'));
  * bundlers leave out where nobody asks for a rank.
  */
 export default defineConfig({
-  ...shared,
+  ...withEntries('lti', 'ranks', 'reference', 'weights'),
   deps: { alwaysBundle: ['ml-matrix', 'fourier-transform'] },
   alias: { 'ml-matrix': join(matrix, 'src/index.js') },
   outputOptions: { codeSplitting: { groups: [{ name: 'svd', test: /ml-matrix|ml-array|is-any-array/ }] } },

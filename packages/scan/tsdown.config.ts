@@ -1,1 +1,3 @@
-export { shared as default } from '../../tsdown.shared.ts';
+import { withEntries } from '../../tsdown.shared.ts';
+
+export default withEntries('threads');

@@ -15,7 +15,10 @@ export interface Packed {
   /** The tarball's path. */
   readonly tarball: string;
   /** Its manifest in the repository. */
-  readonly manifest: { readonly dependencies?: Readonly<Record<string, string>> };
+  readonly manifest: {
+    readonly dependencies?: Readonly<Record<string, string>>;
+    readonly exports?: Readonly<Record<string, unknown>>;
+  };
 }
 
 /** Runs a program to its end. @throws Error with what it printed when it fails */

@@ -5,27 +5,27 @@ import {
   causalMask,
   decayMask,
   denseBlock,
-  discretise,
   headGenerators,
-  hippoNormalPart,
   hostTensor,
+  oneSemiseparable,
+  slice,
+  softmaxMatrix,
+  toDense,
+  uniform,
+} from '@mamba2/core';
+import {
+  discretise,
+  hippoNormalPart,
   legSProject,
   legSReconstruct,
   ltiKernel,
   ltiMatrix,
   ltiRecurrent,
-  numericalRank,
-  oneSemiseparable,
   s4dEigenvalues,
-  semiseparableOrder,
-  singularValues,
-  slice,
-  softmaxMatrix,
-  toDense,
   toeplitz,
-  uniform,
   unrollSteps,
-} from '@mamba2/core';
+} from '@mamba2/core/lti';
+import { numericalRank, semiseparableOrder, singularValues } from '@mamba2/core/ranks';
 import { chart, circle, faint, heatmap, line, palette, picture, polyline, rect, text } from './svg.ts';
 
 const [blue, orange, green, purple, red, grey] = palette;

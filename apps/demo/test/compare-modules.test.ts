@@ -1,4 +1,4 @@
-import { reference } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { expect, test } from 'vitest';
 import { type Measured, type Refused, runPlan } from '../src/compare/benchmark.js';
 import { errorOf, inputsFor, onBackend, onLoops, truthOf } from '../src/compare/contenders.js';

@@ -1,13 +1,5 @@
-import {
-  attentionMatrix,
-  denseBlock,
-  headGenerators,
-  hostTensor,
-  numericalRank,
-  semiseparableOrder,
-  ssdRecurrent,
-  uniform,
-} from '@mamba2/core';
+import { attentionMatrix, denseBlock, headGenerators, hostTensor, ssdRecurrent, uniform } from '@mamba2/core';
+import { numericalRank, semiseparableOrder } from '@mamba2/core/ranks';
 import type { InspectedLayer } from '@mamba2/model';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-import { reference } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { Mamba2 } from '@mamba2/model';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readGoldens } from '../../../fixtures/read.ts';

@@ -6,7 +6,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { trainBpe } from '@mamba2/tokenizer';
+import { trainBpe } from '@mamba2/tokenizer/train';
 
 const TEXTS = ['fairy-tales.txt', 'tinyshakespeare.txt'];
 

@@ -1,3 +1,7 @@
+/**
+ * State-space duality and the matrices behind it, on plain arrays; and the contract of backends: tensors, operations, errors.
+ * @module core
+ */
 export * from './arguments.js';
 export { type AttentionAxes, attentionAxes } from './attention-axes.js';
 export * from './backend.js';
@@ -5,7 +9,6 @@ export * from './dtype.js';
 export * from './errors.js';
 export * from './functions.js';
 export * from './random.js';
-export { reference } from './reference/reference.js';
 export * from './sampling.js';
 export { selectiveScan, type SelectiveScanInput } from './selective-scan.js';
 export * from './shape.js';
@@ -14,8 +17,8 @@ export type { SsdInput, SsdOutput } from './ssd/problem.js';
 export { ssdQuadratic } from './ssd/quadratic.js';
 export { ssdRecurrent } from './ssd/recurrent.js';
 export * from './tensor.js';
-export * from './weights/index.js';
+export type { BlockFormat, BlockMatrix } from './weights/blocks.js';
+export type { Streamed } from './weights/streamed.js';
 export * from './structured/index.js';
-export * from './lti/index.js';
 export * from './attention/index.js';
 export * from './costs.js';

@@ -4,7 +4,6 @@ import {
   ArgumentError,
   attentionMatrix,
   causalMask,
-  convolve,
   cumprodsum,
   decayMask,
   type Dense,
@@ -14,9 +13,7 @@ import {
   maskedAttention,
   multiplyChunked,
   multiplyRecurrent,
-  numericalRank,
   oneSemiseparable,
-  semiseparableOrder,
   ShapeError,
   slice,
   softmaxAttention,
@@ -24,8 +21,9 @@ import {
   ssdQuadratic,
   ssdRecurrent,
   toDense,
-  toeplitz,
 } from '../src/index.js';
+import { convolve, toeplitz } from '../src/lti/index.js';
+import { numericalRank, semiseparableOrder } from '../src/ranks/index.js';
 import {
   decayFrom,
   denseProduct,

@@ -1,16 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type BlockFormat,
-  blockLayout,
-  CheckpointError,
-  dequantise,
-  fromBfloat,
-  quantise,
-  ShapeError,
-  storageBytes,
-  stored,
-} from '../src/index.js';
+import { type BlockFormat, CheckpointError, fromBfloat, ShapeError, stored } from '../src/index.js';
+import { blockLayout, dequantise, quantise, storageBytes } from '../src/weights/index.js';
 
 const formats = ['q8', 'q4'] as const;
 

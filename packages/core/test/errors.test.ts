@@ -9,7 +9,6 @@ import {
   heads,
   hostTensor,
   Mamba2Error,
-  reference,
   refuseUnknown,
   samplingParams,
   ShapeError,
@@ -21,6 +20,7 @@ import {
   toFloat64,
   UnsupportedError,
 } from '../src/index.js';
+import { reference } from '../src/reference/index.js';
 
 const zeros = (...shape: number[]) => hostTensor(new Float64Array(sizeOf(shape)), shape);
 

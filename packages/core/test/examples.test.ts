@@ -4,7 +4,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import * as core from '../src/index.js';
+import * as root from '../src/index.js';
+import * as lti from '../src/lti/index.js';
+import * as ranks from '../src/ranks/index.js';
+
+/** By the name that an example imports from. */
+const entries: Record<string, Record<string, unknown>> = {
+  '@mamba2/core': root,
+  '@mamba2/core/lti': lti,
+  '@mamba2/core/ranks': ranks,
+};
 
 interface Example {
   /** file:line of its first line of code */
@@ -48,13 +57,16 @@ function valueOf(comment: string): { value: unknown } | undefined {
 }
 
 /** The example as a function body: imports are arguments, claims are checks. */
-function bodyOf(code: string): { body: string; names: string[]; claims: number } {
-  const names: string[] = [];
+function bodyOf(code: string): { body: string; imported: Map<string, unknown>; claims: number } {
+  const imported = new Map<string, unknown>();
   let claims = 0;
   const lines = code.split('\n').map((line) => {
-    const imported = /^import \{ (.*) \} from '@mamba2\/core';$/.exec(line);
-    if (imported) {
-      names.push(...imported[1]!.split(', '));
+    const [, names, from] = /^import \{ (.*) \} from '(.*)';$/.exec(line) ?? [];
+    if (names && from) {
+      for (const name of names.split(', ')) {
+        expect(entries[from], from).toHaveProperty(name);
+        imported.set(name, entries[from]![name]);
+      }
       return '';
     }
     const claim = /^(?!const |let |\/\/)(\S.*); \/\/ (.*)$/.exec(line);
@@ -63,7 +75,7 @@ function bodyOf(code: string): { body: string; names: string[]; claims: number }
     return `check(${JSON.stringify(line)}, ${claim[1]}, ${claim[2]});`;
   });
   const body = ts.transpile(lines.join('\n'), { target: ts.ScriptTarget.ES2022 });
-  return { body, names, claims };
+  return { body, imported, claims };
 }
 
 /** Equality of what a reader sees: numbers to 12 digits, typed arrays as their elements. */
@@ -81,22 +93,19 @@ function check(line: string, actual: unknown, expected: unknown): void {
 
 describe('examples', () => {
   it.each(examples)('$place runs, and says what is true', async ({ code }) => {
-    const { body, names, claims } = bodyOf(code);
+    const { body, imported, claims } = bodyOf(code);
     expect(claims).toBeGreaterThan(0);
-    const values = names.map((name) => {
-      expect(core).toHaveProperty(name);
-      return (core as Record<string, unknown>)[name];
-    });
-    await new AsyncFunction('check', ...names, body)(check, ...values);
+    await new AsyncFunction('check', ...imported.keys(), body)(check, ...imported.values());
   });
 
   it('stand at every function of the structured mathematics', () => {
-    const folders = ['structured', 'lti', 'attention'] as const;
+    const folders = ['structured', 'ranks', 'lti', 'attention'] as const;
     const exported = folders.flatMap((folder) => {
       const barrel = readFileSync(`${source}${folder}/index.ts`, 'utf8');
       return [...barrel.matchAll(/(?<!type )\b([a-z]\w+)(?=[, ]|,\n)/g)].map(([, name]) => name!);
     });
-    const functions = exported.filter((name) => typeof (core as Record<string, unknown>)[name] === 'function');
+    const all: Record<string, unknown> = Object.assign({}, ...Object.values(entries));
+    const functions = exported.filter((name) => typeof all[name] === 'function');
     expect(functions.length).toBeGreaterThan(30);
     for (const name of functions)
       expect(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ArgumentError, ShapeError } from '../src/index.js';
 import {
-  ArgumentError,
   discretise,
   hippoLegS,
   hippoNormalPart,
@@ -10,8 +10,7 @@ import {
   legSUpdate,
   ltiKernel,
   s4dEigenvalues,
-  ShapeError,
-} from '../src/index.js';
+} from '../src/lti/index.js';
 import { filled, numbersFrom, worstError } from './support/generators.js';
 
 /** ∫ P_k from −1 to v, by (2k + 1) ∫ P_k = P_{k+1} − P_{k−1}. */

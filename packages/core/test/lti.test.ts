@@ -2,6 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ArgumentError,
+  multiplyChunked,
+  multiplyDivided,
+  multiplyQuadratic,
+  multiplyRecurrent,
+  ShapeError,
+  toDense,
+} from '../src/index.js';
+import {
   convolve,
   discretise,
   type Discretisation,
@@ -9,17 +17,11 @@ import {
   ltiKernel,
   ltiMatrix,
   ltiRecurrent,
-  multiplyChunked,
-  multiplyDivided,
-  multiplyQuadratic,
-  multiplyRecurrent,
-  semiseparableOrder,
-  ShapeError,
   type StateSpace,
-  toDense,
   toeplitz,
   unrollSteps,
-} from '../src/index.js';
+} from '../src/lti/index.js';
+import { semiseparableOrder } from '../src/ranks/index.js';
 import { denseProduct, filled, magnitude, numbersFrom, worstError } from './support/generators.js';
 
 const rules: readonly Discretisation[] = ['zoh', 'bilinear', 'mamba'];

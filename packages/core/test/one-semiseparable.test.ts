@@ -8,9 +8,9 @@ import {
   multiplyRecurrent,
   oneSemiseparable,
   segsum,
-  semiseparableOrder,
   toDense,
 } from '../src/index.js';
+import { semiseparableOrder } from '../src/ranks/index.js';
 import { decayFrom, denseProduct, filled, magnitude, numbersFrom, recipes, worstError } from './support/generators.js';
 
 const ones = (l: number) => Array.from({ length: l }, () => [1]);

@@ -38,21 +38,28 @@ it('imports nothing but its own files, so that a browser can load it as it is', 
 });
 
 it('keeps the singular value decomposition in a file of its own, which a bundler can leave out', async () => {
-  expect(await readFile(join(folder, 'index.js'), 'utf8')).not.toContain('autoTranspose =');
+  for (const entry of ['index.js', 'lti.js', 'ranks.js'])
+    expect(await readFile(join(folder, entry), 'utf8')).not.toContain('autoTranspose =');
   const [svd] = (await readdir(folder)).filter((name) => name.startsWith('svd'));
   expect(await readFile(join(folder, svd!), 'utf8')).toContain('autoTranspose');
 });
 
-it('works, numeric libraries included', async () => {
+it('works, numeric libraries included; errors are of one class at all entry points', async () => {
   const program = `
-    import { convolve, multiplyChunked, numericalRank } from './index.js';
+    import { multiplyChunked, ShapeError } from './index.js';
+    import { convolve } from './lti.js';
+    import { numericalRank } from './ranks.js';
+    import { reference } from './reference.js';
     const M = { A: [1, 0.5, 0.5], B: [[1], [1], [1]], C: [[1], [1], [1]] };
     console.log(JSON.stringify([
       numericalRank([[1, 2], [2, 4], [3, 7]]),
       Array.from(convolve([1, 2, 3], [1, 0, 10]).data, Math.round),
       [...multiplyChunked(M, [4, 0, 1]).data],
-    ]));`;
+    ]));
+    try { reference().upload([1], [2]); } catch (error) { console.log(error instanceof ShapeError); }`;
   await writeFile(join(folder, 'program.js'), program);
   const { stdout } = await promisify(execFile)(process.execPath, ['program.js'], { cwd: folder, timeout: 50_000 });
-  expect(JSON.parse(stdout)).toEqual([2, [1, 2, 13], [4, 2, 2]]);
+  const [numbers, same] = stdout.trim().split('\n');
+  expect(JSON.parse(numbers!)).toEqual([2, [1, 2, 13], [4, 2, 2]]);
+  expect(same).toBe('true');
 });

@@ -1,5 +1,5 @@
 import { backendSuite } from './support/backend-suite.js';
-import { reference } from '../src/index.js';
+import { reference } from '../src/reference/index.js';
 
 backendSuite({
   name: 'reference',

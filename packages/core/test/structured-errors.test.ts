@@ -10,10 +10,8 @@ import {
   multiplyQuadratic,
   multiplyRecurrent,
   type NestedNumbers,
-  numericalRank,
   oneSemiseparable,
   segsum,
-  semiseparableOrder,
   semiseparableProduct,
   semiseparableSum,
   semiseparableTranspose,
@@ -21,6 +19,7 @@ import {
   toDense,
   UnsupportedError,
 } from '../src/index.js';
+import { numericalRank, semiseparableOrder } from '../src/ranks/index.js';
 
 const M = { A: [1, 0.5, 0.5], B: [[1], [1], [1]], C: [[1], [1], [1]] };
 const forms = [multiplyRecurrent, multiplyQuadratic, multiplyChunked, multiplyDivided];

@@ -4,17 +4,15 @@ import {
   type Dense,
   denseBlock,
   hostTensor,
-  numericalRank,
   oneSemiseparable,
-  semiseparableOrder,
   semiseparableProduct,
   semiseparableSum,
   semiseparableTranspose,
-  singularValues,
   slice,
   tensorOf,
   toDense,
 } from '../src/index.js';
+import { numericalRank, semiseparableOrder, singularValues } from '../src/ranks/index.js';
 import {
   decayFrom,
   denseProduct,

@@ -1,8 +1,8 @@
-import { ArgumentError, type Backend, DeviceError, reference } from '@mamba2/core';
+import { ArgumentError, type Backend, DeviceError } from '@mamba2/core';
 
 /** How each backend is made; what only some use is loaded when asked for. */
 const makers = {
-  reference: async (): Promise<Backend> => reference() as Backend,
+  reference: async (): Promise<Backend> => (await import('@mamba2/core/reference')).reference() as Backend,
   wasm: async (): Promise<Backend> => (await import('@mamba2/ssd-cpu')).wasm(),
   webgpu: async (): Promise<Backend> => (await import('@mamba2/ssd-gpu')).webgpu() as Promise<Backend>,
 } as const;

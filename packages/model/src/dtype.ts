@@ -1,4 +1,5 @@
-import { ArgumentError, type Backend, CheckpointError, isBlockFormat, type Streamed, type Weight } from '@mamba2/core';
+import { ArgumentError, type Backend, CheckpointError, type Streamed, type Weight } from '@mamba2/core';
+import { isBlockFormat } from '@mamba2/core/weights';
 import { converted } from './checkpoint/convert.js';
 
 /** How `load` keeps matrices: as the checkpoint has them, as floats of a type, or in blocks of 8-bit or 4-bit numbers. */

@@ -1,4 +1,5 @@
-import { type Backend, DeviceError, isBlockFormat, sizeOf, storageBytes } from '@mamba2/core';
+import { type Backend, DeviceError, sizeOf } from '@mamba2/core';
+import { isBlockFormat, storageBytes } from '@mamba2/core/weights';
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.js';
 import { isMatrix } from './checkpoint/layout.js';
 import type { LoadDtype } from './dtype.js';

@@ -1,13 +1,12 @@
 import {
   ArgumentError,
   type BlockFormat,
-  isBlockFormat,
-  quantise,
   refuseUnknown,
   type Stored,
   type Streamed,
   UnsupportedError,
 } from '@mamba2/core';
+import { isBlockFormat, quantise } from '@mamba2/core/weights';
 import { blockParts, blocksMetadata } from './checkpoint/block-tensors.js';
 import { type Checkpoint, type CheckpointTensor, openCheckpoint, type ReadProgress } from './checkpoint/checkpoint.js';
 import { numbersOf } from './checkpoint/convert.js';

@@ -1,4 +1,5 @@
-import { type DType, isBlockFormat, type Stored, UnsupportedError } from '@mamba2/core';
+import { type DType, type Stored, UnsupportedError } from '@mamba2/core';
+import { isBlockFormat } from '@mamba2/core/weights';
 import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.js';
 import { writeConfig } from './checkpoint/config-writer.js';
 import { readWhole } from './checkpoint/file.js';

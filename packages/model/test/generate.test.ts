@@ -1,4 +1,5 @@
-import { type Backend, reference } from '@mamba2/core';
+import { type Backend } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readGoldens } from '../../../fixtures/read.ts';
 import { type GenerateOptions, type Mamba2 } from '../src/index.js';

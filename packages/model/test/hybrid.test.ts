@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { type Backend, reference } from '@mamba2/core';
+import { type Backend } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { wasm } from '@mamba2/ssd-cpu';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

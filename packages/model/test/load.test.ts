@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type Backend, CheckpointError, reference, type Tensor, type Weight } from '@mamba2/core';
+import { type Backend, CheckpointError, type Tensor, type Weight } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { describe, expect, test } from 'vitest';
 import { goldens } from '../../../fixtures/read.ts';
 import type { LoadOptions, LoadProgress } from '../src/index.js';

@@ -1,4 +1,6 @@
-import { type Backend, dequantise, quantise, reference, type Stored, UnsupportedError } from '@mamba2/core';
+import { type Backend, type Stored, UnsupportedError } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
+import { dequantise, quantise } from '@mamba2/core/weights';
 import { wasm } from '@mamba2/ssd-cpu';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

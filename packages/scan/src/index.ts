@@ -1,3 +1,7 @@
+/**
+ * Scans over any monoid, and the recurrences that are scans.
+ * @module scan
+ */
 export { blelloch } from './blelloch.js';
 export * from './check-monoid.js';
 export * from './costs.js';
@@ -13,10 +17,4 @@ export * from './reduce-then-scan.js';
 export * from './segment-tree.js';
 export * from './selective-scan.js';
 export { sequentialScan } from './sequential.js';
-export type { PoolDescription, RunOptions, TaskSet, Tasks, WorkerPool } from './threads/contract.js';
-export type { Lane, Task } from './threads/lane.js';
-export * from './threads/pool.js';
-export * from './threads/scans.js';
-export { serve } from './threads/serve.js';
-export type { LaneWork } from './threads/tasks.js';
 export * from './trace.js';

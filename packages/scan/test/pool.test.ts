@@ -11,7 +11,7 @@ import {
   threadedRecurrence,
   threadedSelectiveScan,
   workerPool,
-} from '../src/index.js';
+} from '../src/threads/index.js';
 import { scriptOf } from '../scripts/worker-source.js';
 import * as tasks from './support/tasks.js';
 

@@ -5,17 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readGoldens } from '../../../fixtures/read.ts';
 import {
   type Scan,
-  type ScanTasks,
   type SelectiveScanOutput,
-  type WorkerPool,
   blelloch,
   hillisSteele,
   reduceThenScan,
   selectiveScanParallel,
   sequentialScan,
-  threadedSelectiveScan,
-  workerPool,
 } from '../src/index.js';
+import { type ScanTasks, type WorkerPool, threadedSelectiveScan, workerPool } from '../src/threads/index.js';
 import { relativeError, uniform } from './support/random.js';
 
 let pool: WorkerPool<ScanTasks>;

@@ -1,17 +1,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { linearRecurrence, sequentialScan, sumMonoid } from '../src/index.js';
 import {
   type LaneWork,
   type ScanTasks,
   type WorkerPool,
-  linearRecurrence,
-  sequentialScan,
-  sumMonoid,
   threadedPrefixSum,
   threadedRecurrence,
   workerPool,
-} from '../src/index.js';
+} from '../src/threads/index.js';
 import { modes } from './support/monoids.js';
 import { relativeError, uniform } from './support/random.js';
 

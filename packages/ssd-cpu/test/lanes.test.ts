@@ -1,4 +1,5 @@
-import { type Backend, reference, type Tensor } from '@mamba2/core';
+import { type Backend, type Tensor } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { distance } from '../../core/test/support/expect-close.js';
 import { randomInputs } from '../../core/test/support/random-inputs.js';

@@ -1,4 +1,5 @@
-import { reference, stored, type Backend } from '@mamba2/core';
+import { stored, type Backend } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { afterAll, describe, inject, it } from 'vitest';
 import { expectClose, expectIdentical } from '../../core/test/support/expect-close.js';
 import * as oracle from '../../core/test/support/oracles.js';

@@ -1,4 +1,5 @@
-import { type Backend, flat, heads, reference, slice, type Stored, stored } from '@mamba2/core';
+import { type Backend, flat, heads, slice, type Stored, stored } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { expectClose } from '../../core/test/support/expect-close.js';
 import { webgpu } from '../src/index.js';

@@ -1,6 +1,9 @@
+/**
+ * Tokenizers as their files describe them.
+ * @module tokenizer
+ */
 export type { DecodeStream } from './decode-stream.js';
 export type { Encoding } from './encoding.js';
 export { TokenizerError, UnsupportedTokenizerError } from './errors.js';
 export { Tokenizer, type DecodeOptions, type EncodeOptions, type MergeStep } from './tokenizer.js';
 export type { TokenizerJson } from './tokenizer-json.js';
-export { trainBpe, type TrainOptions, type TrainProgress } from './train.js';

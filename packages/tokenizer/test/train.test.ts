@@ -1,7 +1,8 @@
 import { Tokenizer as Peer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Tokenizer, TokenizerError, trainBpe, type TokenizerJson, type TrainProgress } from '../src/index.js';
+import { Tokenizer, TokenizerError, type TokenizerJson } from '../src/index.js';
+import { trainBpe, type TrainProgress } from '../src/train/index.js';
 import { goldenCases, tokenizerFile } from './support/files.js';
 import { texts } from './support/texts.js';
 

@@ -1,6 +1,7 @@
 /** Breaking time-invariance: with Δ, B and C held a head is a convolution; each of them that moves takes it away. */
 
-import { attentionMatrix, convolve, type Dense, discretise, hostTensor, ltiKernel, ssdRecurrent } from '@mamba2/core';
+import { attentionMatrix, type Dense, hostTensor, ssdRecurrent } from '@mamba2/core';
+import { convolve, discretise, ltiKernel } from '@mamba2/core/lti';
 import { deviation } from './chunks.js';
 import { asHeads, asProblem, type Head } from './head.js';
 

@@ -7,11 +7,11 @@ import {
   type Dense,
   hostTensor,
   oneSemiseparable,
-  singularValues,
   slice,
   softmaxMatrix,
-  toeplitz,
 } from '@mamba2/core';
+import { toeplitz } from '@mamba2/core/lti';
+import { singularValues } from '@mamba2/core/ranks';
 import { deviation } from './chunks.js';
 import { asHeads, type Head } from './head.js';
 

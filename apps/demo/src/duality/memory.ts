@@ -1,6 +1,6 @@
 /** HiPPO: a signal that one can draw, and what n coefficients keep of it. */
 
-import { legSProject, legSReconstruct } from '@mamba2/core';
+import { legSProject, legSReconstruct } from '@mamba2/core/lti';
 
 /** Samples of a drawn signal. */
 export const SAMPLES = 240;

@@ -31,7 +31,7 @@ type Step = Pick<System, 'A' | 'B'>;
  * @throws ShapeError, ArgumentError for numbers that are not finite, a negative Δ, an unknown rule, or a Δ at which the bilinear rule has a pole.
  * @example
  * ```ts
- * import { discretise } from '@mamba2/core';
+ * import { discretise } from '@mamba2/core/lti';
  * // h′ = −h + x relaxes towards x: after a step of ln 2 it has gone half the way.
  * const { A, B } = discretise({ A: [-1], B: [1], C: [1] }, Math.LN2);
  * A.data; // [0.5]
@@ -58,7 +58,8 @@ export function discretise(system: StateSpace, dt: number, rule: Discretisation 
  * @throws ShapeError, ArgumentError as {@link discretise}
  * @example
  * ```ts
- * import { toDense, unrollSteps } from '@mamba2/core';
+ * import { toDense } from '@mamba2/core';
+ * import { unrollSteps } from '@mamba2/core/lti';
  * const model = { A: [-1], B: [1], C: [1] };
  * const M = unrollSteps(model, { dt: [Math.LN2, Math.LN2, 2 * Math.LN2] });
  * toDense(M).data; // [0.5, 0, 0, 0.25, 0.5, 0, 0.0625, 0.125, 0.75]

@@ -19,7 +19,7 @@ import { expectNumber } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { tensorOf } from '../tensor.js';
 import { type Dense, type Numbers, readNumbers } from '../structured/numbers.js';
-import { singularValues } from '../structured/rank.js';
+import { singularValues } from '../ranks/ranks.js';
 
 /** Largest memory: at n = 256 the first hundred samples take seconds. */
 const MAX_MEMORY = 256;
@@ -29,7 +29,7 @@ const MAX_MEMORY = 256;
  * @throws ArgumentError when n is no whole number from 1 to 1024.
  * @example
  * ```ts
- * import { hippoLegS } from '@mamba2/core';
+ * import { hippoLegS } from '@mamba2/core/lti';
  * const { A, B } = hippoLegS(2);
  * A.data; // [-1, 0, -Math.sqrt(3), -2]
  * B.data; // [1, Math.sqrt(3)]
@@ -51,7 +51,7 @@ export function hippoLegS(n: number): { A: Dense; B: Dense } {
  * @throws ArgumentError when n is no whole number from 1 to 1024.
  * @example
  * ```ts
- * import { hippoLegS, hippoNormalPart } from '@mamba2/core';
+ * import { hippoLegS, hippoNormalPart } from '@mamba2/core/lti';
  * const { N, P } = hippoNormalPart(3);
  * [N.data[0], N.data[4], N.data[8]]; // [-0.5, -0.5, -0.5]
  * N.data[3] - P.data[1] * P.data[0] - hippoLegS(3).A.data[3]; // 0
@@ -78,7 +78,7 @@ export function hippoNormalPart(n: number): { N: Dense; P: Dense } {
  * @throws ArgumentError when n is no whole number from 1 to 1024, for an odd n with complex kinds, or an unknown kind.
  * @example
  * ```ts
- * import { s4dEigenvalues } from '@mamba2/core';
+ * import { s4dEigenvalues } from '@mamba2/core/lti';
  * s4dEigenvalues(3, 'real'); // { re: [-1, -2, -3], im: [0, 0, 0] }
  * s4dEigenvalues(4, 'lin').im; // [0, 0, Math.PI, -Math.PI]
  * ```
@@ -118,7 +118,7 @@ function skewFrequencies(n: number): number[] {
  * @throws ShapeError, ArgumentError for numbers that are not finite and for a count that is no whole number ≥ 0.
  * @example
  * ```ts
- * import { legSUpdate } from '@mamba2/core';
+ * import { legSUpdate } from '@mamba2/core/lti';
  * const first = legSUpdate([0, 0, 0], 5, 0);
  * legSUpdate(first, 5, 1); // [5, 0, 0]
  * ```
@@ -150,7 +150,7 @@ export function legSUpdate(coefficients: Numbers, value: number, seen: number): 
  * @throws ShapeError, ArgumentError for numbers that are not finite and for an n that is no whole number from 1 to 256.
  * @example
  * ```ts
- * import { legSProject } from '@mamba2/core';
+ * import { legSProject } from '@mamba2/core/lti';
  * // Coefficient 0 is the mean.
  * legSProject([3, 1, 4, 1, 5, 9], 1); // [23 / 6]
  * ```
@@ -171,7 +171,7 @@ export function legSProject(signal: Numbers, n: number): Float64Array<ArrayBuffe
  * @throws ShapeError, ArgumentError for numbers that are not finite or moments outside 0 … 1.
  * @example
  * ```ts
- * import { legSReconstruct } from '@mamba2/core';
+ * import { legSReconstruct } from '@mamba2/core/lti';
  * legSReconstruct([5, Math.sqrt(3)], [0, 0.5, 1]); // [2, 5, 8]
  * ```
  */

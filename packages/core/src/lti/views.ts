@@ -22,7 +22,7 @@ import { readSignal, readSystem, type StateSpace } from './system.js';
  * @throws ShapeError, ArgumentError for numbers that are not finite.
  * @example
  * ```ts
- * import { ltiRecurrent } from '@mamba2/core';
+ * import { ltiRecurrent } from '@mamba2/core/lti';
  * ltiRecurrent({ A: [0.5], B: [1], C: [1], D: 10 }, [4, 0, 1]).data; // [44, 2, 12]
  * ```
  */
@@ -50,7 +50,7 @@ export function ltiRecurrent(system: StateSpace, x: Numbers): Tensor<Float64Arra
  * @throws ShapeError, ArgumentError for numbers that are not finite and for a length that is no whole number from 1 to 2^27.
  * @example
  * ```ts
- * import { ltiKernel } from '@mamba2/core';
+ * import { ltiKernel } from '@mamba2/core/lti';
  * ltiKernel({ A: [0.5], B: [2], C: [3] }, 4); // [6, 3, 1.5, 0.75]
  * ```
  */
@@ -72,7 +72,7 @@ export function ltiKernel(system: StateSpace, l: number): Float64Array<ArrayBuff
  * @throws ShapeError, ArgumentError for numbers that are not finite.
  * @example
  * ```ts
- * import { ltiConvolution } from '@mamba2/core';
+ * import { ltiConvolution } from '@mamba2/core/lti';
  * const model = { A: [0.5], B: [1], C: [1] };
  * ltiConvolution(model, [4, 0, 1]).data; // [4, 2, 2]
  * ```
@@ -97,7 +97,7 @@ export function ltiConvolution(system: StateSpace, x: Numbers): Tensor<Float64Ar
  * @throws ShapeError, ArgumentError for numbers that are not finite.
  * @example
  * ```ts
- * import { convolve } from '@mamba2/core';
+ * import { convolve } from '@mamba2/core/lti';
  * convolve([1, 2, 3], [1, 0, 10]).data; // [1, 2, 13]
  * ```
  */
@@ -133,7 +133,7 @@ export function convolve(kernel: Numbers, x: Numbers): Tensor<Float64Array> {
  * @throws ShapeError, ArgumentError for numbers that are not finite, UnsupportedError past 2^27 entries
  * @example
  * ```ts
- * import { toeplitz } from '@mamba2/core';
+ * import { toeplitz } from '@mamba2/core/lti';
  * toeplitz([6, 3, 1]).data; // [6, 0, 0, 3, 6, 0, 1, 3, 6]
  * ```
  */
@@ -151,7 +151,7 @@ export function toeplitz(kernel: Numbers): Dense {
  * @throws ShapeError, ArgumentError for numbers that are not finite, UnsupportedError past 2^27 entries
  * @example
  * ```ts
- * import { ltiMatrix } from '@mamba2/core';
+ * import { ltiMatrix } from '@mamba2/core/lti';
  * ltiMatrix({ A: [0.5], B: [1], C: [1], D: 10 }, 2).data; // [11, 0, 0.5, 11]
  * ```
  */

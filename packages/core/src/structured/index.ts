@@ -12,5 +12,4 @@ export type { SemiseparableTensors, SequentiallySemiseparable } from './generato
 export type { Dense, NestedNumbers, Numbers } from './numbers.js';
 export { cumprodsum, oneSemiseparable, segsum } from './one-semiseparable.js';
 export { multiplyQuadratic } from './quadratic.js';
-export { numericalRank, type RankOptions, semiseparableOrder, singularValues } from './rank.js';
 export { multiplyRecurrent } from './recurrent.js';

@@ -24,18 +24,7 @@ import { type Dense, denseMatrix, type Numbers, rankOf, readNumbers } from './nu
  * ```
  */
 export function segsum(a: Numbers): Dense {
-  const { data: logs } = readNumbers('a', a, ['l']);
-  const l = logs.length;
-  const S = denseMatrix(l, l);
-  S.data.fill(-Infinity);
-  for (let j = 0; j < l; j++) {
-    let sum = 0;
-    for (let i = j; i >= 0; i--) {
-      S.data[j * l + i] = sum;
-      sum += logs[i]!;
-    }
-  }
-  return S;
+  return folded(a, -Infinity, 0, (sum, log) => sum + log);
 }
 
 /**
@@ -51,17 +40,23 @@ export function segsum(a: Numbers): Dense {
  * ```
  */
 export function oneSemiseparable(a: Numbers): Dense {
-  const { data: factors } = readNumbers('a', a, ['l']);
-  const l = factors.length;
-  const L = denseMatrix(l, l);
+  return folded(a, 0, 1, (product, factor) => product * factor);
+}
+
+/** Entry (j, i): a_j, a_{j−1}, …, a_{i+1} folded, from `start` on the diagonal to the left. */
+function folded(a: Numbers, above: number, start: number, fold: (entry: number, next: number) => number): Dense {
+  const { data } = readNumbers('a', a, ['l']);
+  const l = data.length;
+  const M = denseMatrix(l, l);
+  M.data.fill(above);
   for (let j = 0; j < l; j++) {
-    let product = 1;
+    let entry = start;
     for (let i = j; i >= 0; i--) {
-      L.data[j * l + i] = product;
-      product *= factors[i]!;
+      M.data[j * l + i] = entry;
+      entry = fold(entry, data[i]!);
     }
   }
-  return L;
+  return M;
 }
 
 /**

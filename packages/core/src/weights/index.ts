@@ -1,9 +1,11 @@
+/**
+ * Weights as checkpoints and backends keep them: matrices in blocks of small integers, and bytes that come in pieces.
+ * @module weights
+ */
 export {
   BLOCK,
-  type BlockFormat,
   blockLayout,
   type BlockLayout,
-  type BlockMatrix,
   expectBytes,
   isBlockFormat,
   isBlockMatrix,
@@ -11,4 +13,4 @@ export {
 } from './blocks.js';
 export { allFinite, FiniteCheck } from './finite.js';
 export { dequantise, inFormat, notFinite, otherBlocks, quantise } from './quantise.js';
-export { collect, exactly, type Streamed } from './streamed.js';
+export { collect, exactly } from './streamed.js';

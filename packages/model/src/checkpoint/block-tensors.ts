@@ -1,4 +1,5 @@
-import { type BlockFormat, blockLayout, CheckpointError, isBlockFormat } from '@mamba2/core';
+import { type BlockFormat, CheckpointError } from '@mamba2/core';
+import { blockLayout, isBlockFormat } from '@mamba2/core/weights';
 import { expectRange, type RandomAccessFile } from './file.js';
 import { describeJson, isObject, type JsonValue, parseJsonObject } from './json.js';
 import type { Safetensors } from './safetensors.js';

@@ -2,15 +2,13 @@ import {
   type BlockFormat,
   type BlockMatrix,
   CheckpointError,
-  collect,
-  dequantise,
   type DType,
-  isBlockFormat,
   type Stored,
   stored,
   type Streamed,
   UnsupportedError,
 } from '@mamba2/core';
+import { collect, dequantise, isBlockFormat } from '@mamba2/core/weights';
 import type { ModelConfig } from '../config.js';
 import { parseMambaSsmConfig } from './config-mamba-ssm.js';
 import { parseMistralParams } from './config-mistral.js';

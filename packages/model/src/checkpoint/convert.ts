@@ -2,15 +2,13 @@ import {
   type BlockMatrix,
   bytesPerElement,
   CheckpointError,
-  collect,
-  dequantise,
   type DType,
-  isBlockFormat,
   type Streamed,
   toBfloat,
   toFloat64,
   toHalf,
 } from '@mamba2/core';
+import { collect, dequantise, isBlockFormat } from '@mamba2/core/weights';
 
 /** Types that a matrix's numbers can be turned into while it is loaded. */
 export type FloatFormat = 'f32' | 'f16' | 'bf16';

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { trainBpe } from '@mamba2/tokenizer';
+import { trainBpe } from '@mamba2/tokenizer/train';
 import { goldens } from '../../../../fixtures/read.ts';
 import { type GenerateOptions, type LoadOptions, Mamba2, type Piece, type Prompt } from '../../src/index.js';
 

@@ -37,7 +37,7 @@ export interface WorkerPoolOptions {
  * @throws ArgumentError for a number of threads outside 1 … 256 or an unknown option; DeviceError when the text of the tasks fails to load
  * @example
  * ```ts
- * import { threadedPrefixSum, workerPool } from '@mamba2/scan';
+ * import { threadedPrefixSum, workerPool } from '@mamba2/scan/threads';
  * const pool = await workerPool({ threads: 2 });
  * await threadedPrefixSum(pool, [1, 2, 3, 4]); // [1, 3, 6, 10]
  * pool.stop();

@@ -74,7 +74,7 @@ export async function threadedPrefixSum(
  * @throws ShapeError when lengths don't fit; ArgumentError for a decay that is not finite or unknown options; otherwise as `WorkerPool.run`
  * @example
  * ```ts
- * import { threadedRecurrence, workerPool } from '@mamba2/scan';
+ * import { threadedRecurrence, workerPool } from '@mamba2/scan/threads';
  * const pool = await workerPool({ threads: 2 });
  * await threadedRecurrence(pool, [0.5, 0.5, 0.5], [1, 1, 1]); // [1, 1.5, 1.75]
  * pool.stop();

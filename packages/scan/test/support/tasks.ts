@@ -1,6 +1,6 @@
 /** Tasks for a pool under test. */
 
-import type { Lane } from '../../src/index.js';
+import type { Lane } from '../../src/threads/index.js';
 
 export function whoAmI(_: undefined, { index, count }: Lane): string {
   return `${index} of ${count}`;

@@ -1,4 +1,4 @@
-import { serve } from '../../src/index.js';
+import { serve } from '../../src/threads/index.js';
 import * as tasks from './tasks.js';
 
 serve(tasks);

@@ -1,5 +1,5 @@
 import { DeviceError, Mamba2Error } from '@mamba2/core';
-import { type PoolDescription, type WorkerPool, workerPool } from '@mamba2/scan';
+import { type PoolDescription, type WorkerPool, workerPool } from '@mamba2/scan/threads';
 import { workerScript } from '../generated/kernels.js';
 import type { Device } from './device.js';
 import { grow, makeMemory } from './linear-memory.js';

@@ -1,4 +1,4 @@
-import type { Lane } from '@mamba2/scan';
+import type { Lane } from '@mamba2/scan/threads';
 import { grow, makeMemory } from './linear-memory.js';
 
 /** The kernels' function; addresses are unsigned, which WebAssembly's i32 hands over as signed numbers. */

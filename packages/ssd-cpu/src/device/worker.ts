@@ -1,4 +1,4 @@
-import { serve } from '@mamba2/scan';
+import { serve } from '@mamba2/scan/threads';
 import * as tasks from './tasks.js';
 
 serve(tasks);

@@ -1,16 +1,5 @@
-import {
-  type BlockFormat,
-  blockLayout,
-  type BlockMatrix,
-  collect,
-  type DType,
-  exactly,
-  FiniteCheck,
-  notFinite,
-  storageBytes,
-  type Stored,
-  type Streamed,
-} from '@mamba2/core';
+import { type BlockFormat, type BlockMatrix, type DType, type Stored, type Streamed } from '@mamba2/core';
+import { blockLayout, collect, exactly, FiniteCheck, notFinite, storageBytes } from '@mamba2/core/weights';
 import type { Format } from '../commands/layout.js';
 import type { Block, Memory } from '../memory/memory.js';
 import { quantiseRows } from './weight.js';

@@ -1,10 +1,7 @@
 import {
   ArgumentError,
   type BlockFormat,
-  blockLayout,
   type DType,
-  isBlockFormat,
-  otherBlocks,
   refuseUnknown,
   ShapeError,
   shapeText,
@@ -13,6 +10,7 @@ import {
   type Weight,
   type WeightFormat,
 } from '@mamba2/core';
+import { blockLayout, isBlockFormat, otherBlocks } from '@mamba2/core/weights';
 import { type Format, formats } from '../commands/layout.js';
 import type { Block, Memory } from '../memory/memory.js';
 

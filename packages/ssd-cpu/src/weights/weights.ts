@@ -1,20 +1,22 @@
 import {
-  allFinite,
-  blockLayout,
   type BlockMatrix,
-  collect,
   DeviceError,
-  expectBytes,
-  isBlockFormat,
-  isBlockMatrix,
-  notFinite,
-  storageBytes,
   type Stored,
   stored,
   type Streamed,
   toFloat64,
   type Weight,
 } from '@mamba2/core';
+import {
+  allFinite,
+  blockLayout,
+  collect,
+  expectBytes,
+  isBlockFormat,
+  isBlockMatrix,
+  notFinite,
+  storageBytes,
+} from '@mamba2/core/weights';
 import { type Format, formats } from '../commands/layout.js';
 import type { Block, CpuTensor, Memory } from '../memory/memory.js';
 import { streamFinite, streamInto, streamRounded } from './stream.js';

@@ -1,15 +1,8 @@
 import {
   ArgumentError,
-  blockLayout,
   type BlockMatrix,
   bytesPerElement,
-  collect,
-  exactly,
-  expectBytes,
   fromBfloat,
-  inFormat,
-  isBlockFormat,
-  isBlockMatrix,
   ShapeError,
   shapeText,
   type Stored,
@@ -20,6 +13,15 @@ import {
   type Weight,
   type WeightFormat,
 } from '@mamba2/core';
+import {
+  blockLayout,
+  collect,
+  exactly,
+  expectBytes,
+  inFormat,
+  isBlockFormat,
+  isBlockMatrix,
+} from '@mamba2/core/weights';
 import { weightBf16, weightF16, weightF32, weightOctets, weightQ4, weightQ8 } from '../shaders.generated.js';
 import type { Gpu } from '../runtime/context.js';
 import type { Constants } from '../runtime/kernel.js';

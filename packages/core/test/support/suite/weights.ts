@@ -3,14 +3,13 @@ import {
   ArgumentError,
   type BlockMatrix,
   CheckpointError,
-  dequantise,
-  quantise,
   type Stored,
   stored,
   type Streamed,
   UnsupportedError,
   type Weight,
 } from '../../../src/index.js';
+import { dequantise, quantise } from '../../../src/weights/index.js';
 import { expectIdentical } from '../expect-close.js';
 import { randomInputs } from '../random-inputs.js';
 import { ints, type Suite } from './context.js';

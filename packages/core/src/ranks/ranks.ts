@@ -8,7 +8,7 @@ import { expectNumber, refuseUnknown } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { uniform } from '../random.js';
 import { slice, tensorOf } from '../tensor.js';
-import { type Dense, type Numbers, readNumbers } from './numbers.js';
+import { type Dense, type Numbers, readNumbers } from '../structured/numbers.js';
 
 /** A hundredth of the rounding error of a number near 1. */
 const DITHER = 2 ** -60;
@@ -28,7 +28,7 @@ export interface RankOptions {
  * @throws ShapeError unless the matrix has two axes, ArgumentError for numbers that are not finite.
  * @example
  * ```ts
- * import { singularValues } from '@mamba2/core';
+ * import { singularValues } from '@mamba2/core/ranks';
  * singularValues([[3, 0], [0, -4]]); // [4, 3]
  * ```
  */
@@ -38,11 +38,11 @@ export function singularValues(matrix: Numbers): Float64Array<ArrayBuffer> {
 
 /**
  * The numerical rank of a matrix: how many singular values exceed `tolerance` times the largest. Sub-blocks of a dense matrix are views
- * (`slice`), sub-blocks of a semiseparable one come from {@link denseBlock}.
+ * (`slice`), sub-blocks of a semiseparable one come from `denseBlock`.
  * @throws ShapeError, ArgumentError
  * @example
  * ```ts
- * import { numericalRank } from '@mamba2/core';
+ * import { numericalRank } from '@mamba2/core/ranks';
  * numericalRank([[1, 2], [2, 4], [3, 6]]); // 1
  * ```
  */
@@ -58,7 +58,8 @@ export function numericalRank(matrix: Numbers, options: RankOptions = {}): numbe
  * @throws ShapeError unless square, ArgumentError for a number above the diagonal.
  * @example
  * ```ts
- * import { oneSemiseparable, semiseparableOrder } from '@mamba2/core';
+ * import { oneSemiseparable } from '@mamba2/core';
+ * import { semiseparableOrder } from '@mamba2/core/ranks';
  * semiseparableOrder(oneSemiseparable([1, 0.9, 0.8, 0.7])); // 1
  * semiseparableOrder([[1, 0, 0, 0], [2, 1, 0, 0], [9, 5, 1, 0], [3, 7, 2, 1]]); // 2
  * ```

@@ -1,5 +1,5 @@
-import { Heap } from './heap.js';
-import { PairTable } from './pair-table.js';
+import { Heap } from '../heap.js';
+import { PairTable } from '../pair-table.js';
 
 /** A pair of neighbouring tokens, how often it occurs in the corpus, and where it may be found. */
 export interface Pair {

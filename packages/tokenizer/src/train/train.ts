@@ -1,11 +1,11 @@
-import { byteAlphabet, wellFormed } from './bytes.js';
+import { byteAlphabet, wellFormed } from '../bytes.js';
 import { Corpus } from './corpus.js';
-import { TokenizerError } from './errors.js';
-import { checkOptions } from './fields.js';
-import { gpt2WordEnd } from './gpt2-split.js';
+import { TokenizerError } from '../errors.js';
+import { checkOptions } from '../fields.js';
+import { gpt2WordEnd } from '../gpt2-split.js';
 import { Pace } from './pace.js';
-import { byteLevelJson, type TokenizerJson } from './tokenizer-json.js';
-import { MOST_ID } from './vocabulary.js';
+import { byteLevelJson, type TokenizerJson } from '../tokenizer-json.js';
+import { MOST_ID } from '../vocabulary.js';
 
 /** What {@link trainBpe} reports while it works. */
 export interface TrainProgress {

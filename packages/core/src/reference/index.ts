@@ -1,0 +1,5 @@
+/**
+ * The exact backend, to test others against.
+ * @module reference
+ */
+export { reference } from './reference.js';
