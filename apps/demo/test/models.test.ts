@@ -1,14 +1,13 @@
 import { cp, mkdtemp, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright';
+import type { Readable } from 'node:stream';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { button, findings, launch, open, type Opened } from './support/browser.js';
-import { modelReady, setRange, storyOf, write } from './support/desk.js';
+import { button, findings, launch, open } from './support/browser.js';
+import { modelReady, storyOf, write } from './support/desk.js';
+import { checkpoint, expectUsable, loaded, openAddress, pickerAt, unexpected } from './support/picker.js';
 import { readableByAll, serveSite, type Site } from './support/site.js';
-
-const checkpoint = fileURLToPath(new URL('../../../models/storyteller/checkpoint', import.meta.url));
 
 let site: Site;
 let hub: Site;
@@ -25,42 +24,12 @@ afterAll(async () => {
 });
 beforeEach(() => (hub.interfere = undefined));
 
-/** The writing page with the storyteller, a short story written, and the ways to another model opened. */
-async function desk(): Promise<Opened & { told: string }> {
-  const opened = await open(browser, `${site.url}#/write`);
-  const { page } = opened;
-  await modelReady(page);
-  await setRange(page, 'Length', 16);
-  await write(page);
-  await page.getByText('Use another model').click();
-  return { ...opened, told: await storyOf(page) };
-}
-
-async function openAddress(page: Page, address: string): Promise<void> {
-  await page.getByLabel('Hub id or address of a folder').fill(address);
-  await button(page, 'Open').click();
-}
-
-/** The model that was there is there, and so is its story: both go on. */
-async function expectUsable(page: Page, told: string): Promise<void> {
-  await modelReady(page);
-  expect(await page.locator('.model .name').textContent()).toBe('storyteller');
-  expect(await storyOf(page)).toBe(told);
-  await write(page, 'Go on');
-  const longer = await storyOf(page);
-  expect(longer.startsWith(told) && longer.length > told.length).toBe(true);
-}
-
-const loaded = (page: Page, name: string) => page.locator('.model .name', { hasText: name }).waitFor();
-
-/** The failed request itself is logged by the browser; nothing else may be. */
-const unexpected = (errors: string[]) => errors.filter((line) => !line.startsWith('Failed to load resource'));
+const desk = () => pickerAt(browser, site);
 
 test('a model comes from an address, and the story is carried over', async () => {
   const { page, errors, told } = await desk();
   await openAddress(page, hub.url);
   await loaded(page, hub.url);
-  await modelReady(page);
   // The same parameters: the story is carried over.
   expect(await storyOf(page)).toBe(told);
   await write(page, 'Go on');
@@ -74,32 +43,10 @@ test('a model comes from a folder and from files', async () => {
   const [folder] = await Promise.all([page.waitForEvent('filechooser'), button(page, 'Choose a folder').click()]);
   await folder.setFiles(checkpoint);
   await loaded(page, 'checkpoint');
-  await modelReady(page);
   const [files] = await Promise.all([page.waitForEvent('filechooser'), button(page, 'Choose files').click()]);
   await files.setFiles(['config.json', 'model.safetensors', 'tokenizer.json'].map((name) => join(checkpoint, name)));
   await loaded(page, 'config.json');
-  await modelReady(page);
   expect(await storyOf(page)).toBe(told);
-  expect(errors).toEqual([]);
-});
-
-test('a model from files is there on the next visit, until it is removed', async () => {
-  const { page, errors } = await desk();
-  await page.setInputFiles('[data-picks=folder]', checkpoint);
-  await loaded(page, 'checkpoint');
-  await page.getByText('Kept in this browser').waitFor();
-  await page.reload();
-  await modelReady(page);
-  await page.getByText('Use another model').click();
-  await button(page, 'Open checkpoint, kept in this browser').click();
-  await loaded(page, 'checkpoint');
-  await modelReady(page);
-  await setRange(page, 'Length', 16);
-  await write(page);
-  expect(await storyOf(page)).toContain('Once upon a time');
-  expect(await findings(page)).toEqual([]);
-  await button(page, 'Remove checkpoint from this browser').click();
-  await expect.poll(() => page.getByText('Kept in this browser').count()).toBe(0);
   expect(errors).toEqual([]);
 });
 
@@ -143,16 +90,36 @@ test('a network that fails in the middle is told, and trying again works', async
   expect(unexpected(errors)).toEqual([]);
 });
 
-test('a load can be cancelled while the server keeps it waiting', async () => {
+test('a load that is cancelled takes no more bytes, and leaves the page usable', async () => {
   const { page, errors, told } = await desk();
+  let under = 0;
   let asked = 0;
-  hub.interfere = (path) => path === 'model.safetensors' && ++asked > 1;
+  hub.interfere = (path, response) => {
+    asked++;
+    if (path !== 'model.safetensors' || response.req.headers.range === 'bytes=0-65535') return false;
+    // A line so slow that the weights would take hours.
+    response.once('pipe', (source: Readable) => {
+      source.unpipe(response);
+      under++;
+      const drip = setInterval(() => response.write(new Uint8Array(16)), 20);
+      response.on('close', () => {
+        clearInterval(drip);
+        under--;
+      });
+    });
+    return false;
+  };
   await openAddress(page, hub.url);
   await page.getByRole('progressbar').waitFor();
+  await expect.poll(() => under).toBeGreaterThan(0);
   await button(page, 'Cancel').click();
   await page.getByText('Cancelled. Nothing was changed.').waitFor();
   expect(await page.getByRole('progressbar').count()).toBe(0);
+  // The server sees every connection closed, and is asked for nothing more while the page goes on.
+  await expect.poll(() => under).toBe(0);
+  const before = asked;
   await expectUsable(page, told);
+  expect(asked).toBe(before);
   expect(errors).toEqual([]);
 });
 

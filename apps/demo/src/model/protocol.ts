@@ -1,14 +1,16 @@
 /** What the page and the model's worker say to each other: the only contract between them. */
 
 import type { BackendDescription, WeightFormat } from '@mamba2/core';
-import type { BackendName, InspectedLayer, ModelConfig, Stopped } from '@mamba2/model';
+import type { BackendName, HubOptions, InspectedLayer, KeptModel, ModelConfig, Stopped } from '@mamba2/model';
 import type { MergeStep } from '@mamba2/tokenizer';
-import type { Kept } from './shelf.js';
+import type { Kept, NotKept } from './shelf.js';
 
 /** Where a model comes from. */
 export type ModelSource =
   | { kind: 'storyteller' }
-  /** A hub id, `owner/name`, or a folder's address. */
+  /** A model of a hub, `owner/name`. */
+  | { kind: 'hub'; id: string; options: Pick<HubOptions, 'revision' | 'token' | 'endpoint'> }
+  /** A folder's address. */
   | { kind: 'url'; url: string }
   /** Files of a picker or a drop, by their path inside the chosen folder. */
   | { kind: 'files'; name: string; files: Readonly<Record<string, Blob>> }
@@ -27,6 +29,12 @@ export interface ModelInfo {
   config: ModelConfig;
   backend: BackendDescription;
   fingerprint: string;
+}
+
+/** What the browser keeps for this page: models of hubs, which the library keeps, and others. */
+export interface Shelf {
+  readonly hubs: readonly KeptModel[];
+  readonly others: readonly Kept[];
 }
 
 /** One token of a story. */
@@ -75,14 +83,18 @@ export interface Requests {
   load: {
     ask: { source: ModelSource; backend: BackendName; format: WeightFormat };
     report: { loaded: number; total: number };
-    answer: ModelInfo;
+    answer: { info: ModelInfo; notKept: NotKept | undefined };
   };
-  /** The models that the browser keeps for this page; with `keep`, after taking those files in, with `discard`, after letting one go. */
-  shelf: {
-    ask: { keep?: { name: string; files: Readonly<Record<string, Blob>> }; discard?: string };
+  /** The models that the browser keeps for this page. */
+  shelf: { ask: null; report: never; answer: Shelf };
+  /** Takes files in. Answers why not, if not. */
+  keep: {
+    ask: { name: string; files: Readonly<Record<string, Blob>> };
     report: never;
-    answer: Kept[];
+    answer: NotKept | undefined;
   };
+  /** Lets a model go: one of a hub, or another by its name. */
+  discard: { ask: { hub: KeptModel } | { name: string }; report: never; answer: null };
   /** Variants in use now; some are chosen only when first needed. */
   describe: { ask: null; report: never; answer: BackendDescription };
   tokenize: { ask: { text: string }; report: never; answer: TokenInfo[] };

@@ -2,8 +2,8 @@ import { signal } from '@preact/signals';
 import type { WeightFormat } from '@mamba2/core';
 import type { BackendName } from '@mamba2/model';
 import { failureOf, ModelClient } from './client.js';
-import type { Failure, ModelInfo, ModelSource } from './protocol.js';
-import type { Kept } from './shelf.js';
+import type { Failure, ModelInfo, ModelSource, Requests, Shelf } from './protocol.js';
+import type { NotKept } from './shelf.js';
 
 /** The page's one model: every page shows and uses the same. */
 export const client = new ModelClient();
@@ -42,6 +42,9 @@ void lookForWebGpu();
 /** Why the last load failed; a load that was cancelled is none. */
 export const loadFailure = signal<Failure | undefined>(undefined);
 
+/** Why the model isn't kept for the next visit, if it should be and isn't. */
+export const notKept = signal<NotKept | undefined>(undefined);
+
 /**
  * Loads a model in place of the one there is, whatever else is being loaded. Never throws: what went wrong stands in {@link loadFailure},
  * and the model there was stays.
@@ -59,10 +62,10 @@ export async function load(wanted: Partial<typeof current.value> = {}): Promise<
     cancel: () => controller.abort(),
   };
   loading.value = state;
-  loadFailure.value = undefined;
+  loadFailure.value = notKept.value = undefined;
   let own = state;
   try {
-    const info = await client.ask('load', choice, {
+    const answer = await client.ask('load', choice, {
       signal: controller.signal,
       onReport: (progress) => {
         if (loading.value !== own) return;
@@ -72,10 +75,13 @@ export async function load(wanted: Partial<typeof current.value> = {}): Promise<
       },
     });
     current.value = choice;
-    model.value = info;
-    if (choice.source.kind === 'files') void stock({ keep: choice.source });
+    model.value = answer.info;
+    notKept.value = answer.notKept;
+    void stock(choice.source);
     return true;
   } catch (error) {
+    // What came until then may have been kept.
+    void stock();
     if (controller.signal.aborted) return false;
     loadFailure.value = failureOf(error);
     if (choice.backend === 'webgpu' && loadFailure.value.name === 'DeviceError') noWebGpu.value ??= 'failed';
@@ -94,17 +100,20 @@ export function ensureModel(): Promise<boolean> {
   return first;
 }
 
-/** The models that the browser keeps for this page. */
-export const shelf = signal<readonly Kept[]>([]);
+/** The models that the browser keeps for this page. Where nothing can be kept it stays empty. */
+export const shelf = signal<Shelf>({ hubs: [], others: [] });
 
-/** Looks at the shelf, after putting something on it or taking it off. Where nothing can be kept it stays empty. */
-export async function stock(
-  change: { keep?: { name: string; files: Readonly<Record<string, Blob>> }; discard?: string } = {},
-): Promise<void> {
-  const { keep, discard } = change;
-  const ask = {
-    ...(keep && { keep: { name: keep.name, files: keep.files } }),
-    ...(discard !== undefined && { discard }),
-  };
-  shelf.value = await client.ask('shelf', ask).catch(() => []);
+/** Puts a model's files on the shelf, if that is where it came from, and looks what is there. */
+export async function stock(source?: ModelSource): Promise<void> {
+  if (source?.kind === 'files') {
+    const { name, files } = source;
+    notKept.value = await client.ask('keep', { name, files }).catch(() => 'storage' as const);
+  }
+  shelf.value = await client.ask('shelf', null).catch(() => ({ hubs: [], others: [] }));
+}
+
+/** Takes a model off the shelf. */
+export async function discard(which: Requests['discard']['ask']): Promise<void> {
+  await client.ask('discard', which).catch(() => {});
+  await stock();
 }

@@ -1,10 +1,10 @@
-import { ArgumentError, CheckpointError } from '@mamba2/core';
-import { Mamba2, readSafetensors, type SourceInput, type State } from '@mamba2/model';
-import { storyteller } from '@mamba2/storyteller';
+import { ArgumentError } from '@mamba2/core';
+import { keptModels, type Mamba2, readSafetensors, removeKeptModel, type State } from '@mamba2/model';
 import type { Tokenizer } from '@mamba2/tokenizer';
-import type { ModelInfo, ModelSource, StateLayer, StoryToken, TokenInfo } from './protocol.js';
+import { loadFrom } from './load.js';
+import type { ModelInfo, StateLayer, StoryToken, TokenInfo } from './protocol.js';
 import { serve } from './serve.js';
-import { discard, keep as keepFiles, kept, take } from './shelf.js';
+import { discard, keep as keepFiles, kept } from './shelf.js';
 import { Story } from './story.js';
 
 let loaded: Mamba2 | undefined;
@@ -13,23 +13,21 @@ let nextStory = 0;
 
 serve({
   async load({ source, backend, format }, { report, signal }) {
-    const model = await Mamba2.load(await sourceOf(source), {
-      backend,
-      dtype: format,
-      signal,
-      onProgress: ({ loaded, total }) => report({ loaded, total }),
-    });
+    const { model, notKept } = await loadFrom(source, { backend, dtype: format, signal, onProgress: report });
     for (const story of stories.values()) story.dispose();
     stories.clear();
     loaded?.dispose();
     loaded = model;
-    return infoOf(model);
+    return { info: infoOf(model), notKept };
   },
 
-  async shelf(ask) {
-    if (ask.keep) await keepFiles(ask.keep.name, ask.keep.files);
-    if (ask.discard !== undefined) await discard(ask.discard);
-    return kept();
+  shelf: async () => ({ hubs: await keptModels(), others: await kept() }),
+
+  keep: ({ name, files }) => keepFiles(name, files),
+
+  async discard(which) {
+    await ('hub' in which ? removeKeptModel(which.hub.id, which.hub.revision) : discard(which.name));
+    return null;
   },
 
   describe: async () => ready().backend.describe(),
@@ -127,15 +125,6 @@ function find(story: number): Story {
   const found = stories.get(story);
   if (found) return found;
   throw new ArgumentError('this story has ended', { fix: 'begin a new one' });
-}
-
-async function sourceOf(source: ModelSource): Promise<SourceInput> {
-  if (source.kind === 'storyteller') return storyteller;
-  if (source.kind === 'url') return source.url;
-  if (source.kind === 'files') return { name: source.name, files: source.files };
-  const files = await take(source.name);
-  if (files) return { name: source.name, files };
-  throw new CheckpointError(`${source.name} is no longer kept here`, { fix: 'choose its files again' });
 }
 
 function infoOf(model: Mamba2): ModelInfo {

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import type { ModelSource } from '../model/protocol.js';
 import type { Loading } from '../model/session.js';
 import { text } from './text.js';
 
@@ -7,7 +8,7 @@ import { text } from './text.js';
 export function LoadProgress({ loading }: { loading: Loading }) {
   const t = text.value;
   const { loaded, total, began, source, cancel } = loading;
-  const name = source.kind === 'storyteller' ? 'storyteller' : source.kind === 'url' ? source.url : source.name;
+  const name = nameOf(source);
   const now = useSignal(performance.now());
   useEffect(() => {
     const timer = setInterval(() => (now.value = performance.now()), 500);
@@ -31,4 +32,17 @@ export function LoadProgress({ loading }: { loading: Loading }) {
       </div>
     </div>
   );
+}
+
+function nameOf(source: ModelSource): string {
+  switch (source.kind) {
+    case 'storyteller':
+      return 'storyteller';
+    case 'hub':
+      return source.id;
+    case 'url':
+      return source.url;
+    default:
+      return source.name;
+  }
 }

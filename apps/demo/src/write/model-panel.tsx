@@ -1,9 +1,10 @@
 import { useSignal } from '@preact/signals';
 import type { WeightFormat } from '@mamba2/core';
 import type { BackendName } from '@mamba2/model';
-import { current, loadFailure, loading, model, noWebGpu } from '../model/session.js';
+import { current, loadFailure, loading, model, notKept, noWebGpu } from '../model/session.js';
 import { Notice } from '../shell/notice.jsx';
 import { busy as deskBusy, changeModel } from './desk.js';
+import { wantsToken } from './hub-fields.jsx';
 import { KernelTable } from './kernel-table.jsx';
 import { LoadProgress } from './load-progress.jsx';
 import { ModelPicker } from './model-picker.jsx';
@@ -45,9 +46,14 @@ export function ModelPanel() {
           {t.cancelled}
         </p>
       )}
+      {notKept.value && (
+        <p class="soft" role="status">
+          {t.notKept[notKept.value]}
+        </p>
+      )}
       {loadFailure.value && (
         <Notice
-          title={info ? `${t.modelFailed} ${t.oldStays}` : t.modelFailed}
+          title={[wantsToken() ? t.notOpen : t.modelFailed, ...(info ? [t.oldStays] : [])].join(' ')}
           failure={loadFailure.value}
           onDismiss={info && (() => (loadFailure.value = undefined))}
         >

@@ -1,11 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ModelSource } from '../model/protocol.js';
-import { current, shelf, stock } from '../model/session.js';
+import { current, stock } from '../model/session.js';
+import { sourceAt } from './address.js';
 import { chosen, dropped } from './files.js';
-import { text } from './text.js';
+import { HubFields } from './hub-fields.jsx';
+import { text } from './picker-text.js';
+import { ShelfList } from './shelf-list.jsx';
 
-/** Ways to another model: an address, a folder, files, a drop. */
+/** Ways to another model: a hub, an address, a folder, files, a drop, or what is kept from an earlier visit. */
 export function ModelPicker({ busy, onChoose }: { busy: boolean; onChoose: (source: ModelSource) => void }) {
   const t = text.value;
   const address = useSignal('');
@@ -24,7 +27,8 @@ export function ModelPicker({ busy, onChoose }: { busy: boolean; onChoose: (sour
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          onChoose({ kind: 'url', url: address.value.trim() });
+          const source = sourceAt(address.value);
+          if (source) onChoose(source);
         }}
       >
         <label>
@@ -36,9 +40,15 @@ export function ModelPicker({ busy, onChoose }: { busy: boolean; onChoose: (sour
             spellcheck={false}
             placeholder={t.addressHint}
             value={address.value}
-            onInput={(event) => (address.value = event.currentTarget.value)}
+            onInput={({ currentTarget }) => {
+              address.value = currentTarget.value;
+              currentTarget.setCustomValidity(
+                currentTarget.value === '' || sourceAt(currentTarget.value) ? '' : t.badAddress,
+              );
+            }}
           />
         </label>
+        <HubFields />
         <button type="submit" disabled={busy}>
           {t.open}
         </button>
@@ -69,39 +79,7 @@ export function ModelPicker({ busy, onChoose }: { busy: boolean; onChoose: (sour
         <input ref={folder} type="file" hidden data-picks="folder" {...{ webkitdirectory: true }} onChange={take} />
         <input ref={files} type="file" hidden multiple data-picks="files" onChange={take} />
       </div>
-      {shelf.value.length > 0 && (
-        <div class="shelf">
-          <h3>{t.kept}</h3>
-          <ul>
-            {shelf.value.map(({ name, bytes }) => (
-              <li key={name}>
-                <span>
-                  {name} <small class="soft numbers">{t.megabytes(bytes)}</small>
-                </span>
-                <span class="actions">
-                  <button
-                    type="button"
-                    disabled={busy}
-                    aria-label={t.openKept(name)}
-                    onClick={() => onChoose({ kind: 'kept', name })}
-                  >
-                    {t.open}
-                  </button>
-                  <button
-                    type="button"
-                    class="quiet"
-                    disabled={busy}
-                    aria-label={t.removeKept(name)}
-                    onClick={() => void stock({ discard: name })}
-                  >
-                    {t.remove}
-                  </button>
-                </span>
-              </li>
-            ))}
-          </ul>
-        </div>
-      )}
+      <ShelfList busy={busy} onChoose={onChoose} />
       {current.value.source.kind !== 'storyteller' && (
         <button type="button" disabled={busy} onClick={() => onChoose({ kind: 'storyteller' })}>
           {t.storyteller}

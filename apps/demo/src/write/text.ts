@@ -122,21 +122,11 @@ export const text = words({
     cancelled: 'Cancelled. Nothing was changed.',
     modelFailed: 'The model could not be loaded.',
     oldStays: 'The one you had is still there.',
-    other: 'Use another model',
-    otherLead:
-      'A Mamba or Mamba-2 checkpoint in the format of transformers or mamba_ssm: config.json, the weights, tokenizer.json.',
-    address: 'Hub id or address of a folder',
-    addressHint: 'owner/name or https://…',
-    kept: 'Kept in this browser',
-    megabytes: (bytes: number) => `${megabytes(bytes)} MB`,
-    openKept: (name: string) => `Open ${name}, kept in this browser`,
-    removeKept: (name: string) => `Remove ${name} from this browser`,
-    remove: 'Remove',
-    open: 'Open',
-    folder: 'Choose a folder',
-    files: 'Choose files',
-    drop: 'or drop a folder or files here',
-    storyteller: 'Back to the storyteller',
+    notOpen: 'This model is not open to everyone: its hub wants an access token.',
+    notKept: {
+      storage: 'It is not kept for your next visit: this browser gives the page no storage of its own.',
+      room: 'It is not kept for your next visit: the browser has no room for it. Removing a model that is kept makes some.',
+    },
     retry: 'Try again',
   },
   zh: {
@@ -248,24 +238,16 @@ export const text = words({
     cancelled: '已取消，一切照旧。',
     modelFailed: '模型没能载入。',
     oldStays: '原来的模型还在。',
-    other: '换一个模型',
-    otherLead: 'transformers 或 mamba_ssm 格式的 Mamba、Mamba-2 检查点：config.json、权重文件和 tokenizer.json。',
-    address: 'Hub 编号或文件夹网址',
-    addressHint: 'owner/name 或 https://…',
-    kept: '保存在这个浏览器里',
-    megabytes: (bytes) => `${megabytes(bytes)} MB`,
-    openKept: (name) => `打开保存在这里的 ${name}`,
-    removeKept: (name) => `从这个浏览器里删除 ${name}`,
-    remove: '删除',
-    open: '打开',
-    folder: '选择文件夹',
-    files: '选择文件',
-    drop: '也可以把文件夹或文件拖到这里',
-    storyteller: '换回说书人',
+    notOpen: '这个模型不对所有人开放，需要它所在 Hub 的访问令牌。',
+    notKept: {
+      storage: '下次来时它不会在这里：浏览器没有给这个页面自己的存储空间。',
+      room: '下次来时它不会在这里：浏览器里放不下。删掉一个保存着的模型就能腾出地方。',
+    },
     retry: '再试一次',
   },
 });
 
-function megabytes(bytes: number): string {
+/** Bytes in millions, with one decimal. */
+export function megabytes(bytes: number): string {
   return number(bytes / 1e6, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 }

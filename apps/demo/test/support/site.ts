@@ -73,6 +73,7 @@ export async function serveSite(options: SiteOptions = {}): Promise<Site> {
     response.writeHead(range ? 206 : 200, {
       'Content-Type': types[extname(file)] ?? 'application/octet-stream',
       'Content-Length': last + 1 - first,
+      ETag: `"${found.size}-${found.mtimeMs}"`,
       ...(range && { 'Content-Range': `bytes ${first}-${last}/${found.size}` }),
     });
     createReadStream(file, { start: first, end: last }).pipe(response);

@@ -18,6 +18,8 @@ export const opened: Record<PageName, (page: Page) => Promise<void>> = {
   async duality(page) {
     await page.locator('#chunks [data-test=measured]', { hasText: /s$/ }).waitFor();
     await page.locator('#impulse .plot svg').waitFor();
+    // What the page is about lies below the choice of a head.
+    await page.locator('#matrix').evaluate((section) => section.scrollIntoView());
   },
   async scan(page) {
     await page.locator('#lanes .trace').waitFor();
