@@ -97,15 +97,14 @@ test('a load that is cancelled takes no more bytes, and leaves the page usable',
   hub.interfere = (path, response) => {
     asked++;
     if (path !== 'model.safetensors' || response.req.headers.range === 'bytes=0-65535') return false;
+    under++;
+    response.on('close', () => under--);
     // A line so slow that the weights would take hours.
     response.once('pipe', (source: Readable) => {
       source.unpipe(response);
-      under++;
       const drip = setInterval(() => response.write(new Uint8Array(16)), 20);
-      response.on('close', () => {
-        clearInterval(drip);
-        under--;
-      });
+      response.on('close', () => clearInterval(drip));
+      if (response.destroyed) clearInterval(drip);
     });
     return false;
   };

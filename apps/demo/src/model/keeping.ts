@@ -28,7 +28,7 @@ export interface Keeping {
  * Where nothing can be kept, files are read straight from the server.
  */
 export async function keepingSource(address: string, { signal, onFetch }: KeepingOptions): Promise<Keeping> {
-  const remote = await openSource(address, { signal });
+  const remote = await openSource(address, { signal, http: { cache: 'no-store' } });
   const files = new Map<string, RandomAccessFile>();
   /** One and the same for a path: what a server has told once is not asked again. */
   const remoteFile = (path: string): RandomAccessFile => {

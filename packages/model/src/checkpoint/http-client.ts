@@ -5,6 +5,11 @@ import { orAbort } from './file.js';
 export interface HttpOptions {
   /** Sent with every request. `fetch` itself drops an Authorization where it is redirected to another origin. */
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * What a browser's own cache does with answers; its default unless given. `no-store` is for files that are kept elsewhere: Chromium's cache asks
+   * for some ranges twice, and goes on with one that was cancelled.
+   */
+  readonly cache?: 'default' | 'no-store';
   /** How often in a row something may fail without a byte of progress; 5 by default. */
   readonly attempts?: number;
   /** Milliseconds without a byte after which a connection counts as broken; 60 000 by default. */
@@ -29,12 +34,14 @@ export class BrokenConnection extends Error {
 /** Requests that are made again where that may help: after failures of the network, 429 and 5xx, and bodies that break off. */
 export class HttpClient {
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #cache: NonNullable<HttpOptions['cache']>;
   readonly #attempts: number;
   readonly #stall: number;
   readonly #wait: NonNullable<HttpOptions['wait']>;
 
-  constructor({ headers = {}, attempts = 5, stall = 60_000, wait = timer }: HttpOptions = {}) {
+  constructor({ headers = {}, cache = 'default', attempts = 5, stall = 60_000, wait = timer }: HttpOptions = {}) {
     this.#headers = headers;
+    this.#cache = cache;
     this.#attempts = attempts;
     this.#stall = stall;
     this.#wait = wait;
@@ -51,7 +58,7 @@ export class HttpClient {
       let asked: number | undefined;
       try {
         const response = await orAbort(
-          this.#stalling(fetch(url, { method, headers: { ...this.#headers, ...headers }, signal })),
+          this.#stalling(fetch(url, { method, headers: { ...this.#headers, ...headers }, cache: this.#cache, signal })),
           signal,
         );
         if (!passing.has(response.status) || failures >= this.#attempts) return response;
