@@ -48,7 +48,8 @@ async function benchSsd(threads: number): Promise<void> {
       ['ours', run],
       ['onnxruntime-web', () => ort(feeds)],
     ],
-    61,
+    31,
+    5,
   );
   backend.dispose();
 }
@@ -85,7 +86,8 @@ async function benchModel(model: RandomModel, threads: number, rounds: number): 
       ['ours, q4', () => q4.step(5)],
       ['llama.cpp', () => llama.step(5)],
     ],
-    rounds * 5,
+    rounds * 3,
+    10,
   );
   const [f32 = 0, , q8Step = 0, theirQ8 = 0, q4Step = 0] = steps;
   const ratios = { 'f32 / q8': f32 / q8Step, 'f32 / q4': f32 / q4Step, 'llama.cpp, Q8_0 / ours, q8': theirQ8 / q8Step };

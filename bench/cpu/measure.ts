@@ -15,14 +15,28 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
-/** Median milliseconds of each, in `rounds` rounds that visit all of them. */
-export async function inTurn(what: string, contenders: readonly Contender[], rounds: number): Promise<number[]> {
+/** Milliseconds for which a contender runs untimed when its turn begins. */
+const LEAD_IN = 200;
+
+/**
+ * Median milliseconds of a run of each, in `rounds` rounds that visit all of them. A turn is `each` runs one after the other, as a decoder makes
+ * them, behind untimed ones: until then the threads of the contender before still spin on the cores, and its data fill the caches.
+ */
+export async function inTurn(
+  what: string,
+  contenders: readonly Contender[],
+  rounds: number,
+  each = 1,
+): Promise<number[]> {
   const times = contenders.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, [, run]] of contenders.entries()) {
+      const began = performance.now();
+      do await run();
+      while (performance.now() - began < LEAD_IN);
       const start = performance.now();
-      await run();
-      times[i]!.push(performance.now() - start);
+      for (let done = 0; done < each; done++) await run();
+      times[i]!.push((performance.now() - start) / each);
     }
   }
   console.log(` ${what}, ms`);
