@@ -1,7 +1,7 @@
 // Causal depthwise convolution over positions, channels side by side in the lanes.
 
 import { ConvCommand } from './commands';
-import { loadSome, madd, silu, storePart } from './simd';
+import { loadSome, madd, silu, storePart, storeTransposed } from './simd';
 import { entry } from './views';
 
 /** Channels begin … end, of every row. */
@@ -27,6 +27,12 @@ function tapStep(c: ConvCommand): usize {
 /** The weights (k, width) as (width, k), so that one tap's channels are neighbours. */
 function layTaps(c: ConvCommand, begin: u32, end: u32): void {
   const step = tapStep(c);
+  if (c.width == 4) {
+    for (; begin + 4 <= end; begin += 4) {
+      const from = c.weight + (<usize>begin << 4);
+      storeTransposed(v128.load(from), v128.load(from, 16), v128.load(from, 32), v128.load(from, 48), c.taps + (<usize>begin << 2), step);
+    }
+  }
   for (let channel = begin; channel < end; channel++) {
     const from = c.weight + ((<usize>channel * c.width) << 2);
     const to = c.taps + (<usize>channel << 2);

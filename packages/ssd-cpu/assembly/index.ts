@@ -7,7 +7,7 @@ import { Q } from './ssd-chunk';
 import { shareOut } from './threads';
 
 // A function with one caller would become part of it, and its loop would lose registers to what lies around it; an exported one stays apart.
-export { tile3x12, tile8, tile8Across } from './tile';
+export { tile3x12, tile8 } from './tile';
 
 /** Runs a list of commands with the other threads; returns once all of it is done. */
 export function run(at: usize, words: u32, thread: u32, threads: u32): void {

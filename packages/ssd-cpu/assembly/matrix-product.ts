@@ -2,9 +2,9 @@
 // narrower, in blocks along k that stay in the first-level cache; a panel of rows of x, which stays in the second-level cache, passes over them.
 // W is read once for each panel. Every element is summed in the order of k, whatever the tile, so that how work is cut changes nothing.
 
-import { FORMAT_F32, LinearCommand } from './commands';
-import { rowBytes, widenPart } from './formats';
-import { loadSome, storePart } from './simd';
+import { FORMAT_F32, FORMAT_Q8, LinearCommand } from './commands';
+import { blocksOf, rowBytes, scaleAt, widenPart } from './formats';
+import { loadSome, storePart, storeTransposed } from './simd';
 import { tile3x12 } from './tile';
 import { rowAt } from './views';
 
@@ -75,6 +75,8 @@ function pack(c: LinearCommand, m: u32, at: u32, count: u32, packed: usize): voi
       const each: usize = rowBytes(FORMAT_F32, c.k);
       const w = c.weight + (<usize>at << 2);
       packFour(w + min(r, last) * each, w + min(r + 1, last) * each, w + min(r + 2, last) * each, w + min(r + 3, last) * each, count, to);
+    } else if (c.format == FORMAT_Q8) {
+      packBytes(c, r, at, count, to);
     } else {
       for (let i: u32 = 0; i < 4; i++) {
         widenPart(c.weight, c.scales, c.format, c.k, min(r + i, last), at, count, wide + i * part);
@@ -87,19 +89,52 @@ function pack(c: LinearCommand, m: u32, at: u32, count: u32, packed: usize): voi
 /** Four rows as four columns of twelve. */
 function packFour(a0: usize, a1: usize, a2: usize, a3: usize, k: u32, to: usize): void {
   for (; k >= 4; k -= 4) {
-    const v0 = v128.load(a0), v1 = v128.load(a1), v2 = v128.load(a2), v3 = v128.load(a3);
-    const l01 = i32x4.shuffle(v0, v1, 0, 4, 1, 5), l23 = i32x4.shuffle(v2, v3, 0, 4, 1, 5);
-    const h01 = i32x4.shuffle(v0, v1, 2, 6, 3, 7), h23 = i32x4.shuffle(v2, v3, 2, 6, 3, 7);
-    v128.store(to, i64x2.shuffle(l01, l23, 0, 2));
-    v128.store(to, i64x2.shuffle(l01, l23, 1, 3), 48);
-    v128.store(to, i64x2.shuffle(h01, h23, 0, 2), 96);
-    v128.store(to, i64x2.shuffle(h01, h23, 1, 3), 144);
+    storeTransposed(v128.load(a0), v128.load(a1), v128.load(a2), v128.load(a3), to, WIDTH << 2);
     a0 += 16; a1 += 16; a2 += 16; a3 += 16; to += 192;
   }
   for (; k > 0; k--) {
     store<f32>(to, load<f32>(a0)); store<f32>(to, load<f32>(a1), 4); store<f32>(to, load<f32>(a2), 8); store<f32>(to, load<f32>(a3), 12);
     a0 += 4; a1 += 4; a2 += 4; a3 += 4; to += 48;
   }
+}
+
+/** The same of four rows of q8, from `at` on; past the last row that row once more. Blocks come whole. */
+function packBytes(c: LinearCommand, r: u32, at: u32, count: u32, to: usize): void {
+  const last = c.m - 1;
+  const r1 = min(r + 1, last), r2 = min(r + 2, last), r3 = min(r + 3, last);
+  const bytes: usize = rowBytes(FORMAT_Q8, c.k), scales: usize = blocksOf(c.k) << 1;
+  const w = c.weight + at, s = c.scales + (blocksOf(at) << 1);
+  let w0 = w + min(r, last) * bytes, w1 = w + r1 * bytes, w2 = w + r2 * bytes, w3 = w + r3 * bytes;
+  let s0 = s + min(r, last) * scales, s1 = s + r1 * scales, s2 = s + r2 * scales, s3 = s + r3 * scales;
+  for (let block: u32 = 0; block < blocksOf(count); block++) {
+    let scale = f32x4.splat(scaleAt(s0));
+    scale = f32x4.replace_lane(scale, 1, scaleAt(s1));
+    scale = f32x4.replace_lane(scale, 2, scaleAt(s2));
+    scale = f32x4.replace_lane(scale, 3, scaleAt(s3));
+    for (let half = 0; half < 2; half++) {
+      const v0 = v128.load(w0), v1 = v128.load(w1), v2 = v128.load(w2), v3 = v128.load(w3);
+      const l01 = i8x16.shuffle(v0, v1, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      const l23 = i8x16.shuffle(v2, v3, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      storeWidened(i16x8.shuffle(l01, l23, 0, 8, 1, 9, 2, 10, 3, 11), scale, to);
+      storeWidened(i16x8.shuffle(l01, l23, 4, 12, 5, 13, 6, 14, 7, 15), scale, to + 192);
+      const h01 = i8x16.shuffle(v0, v1, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      const h23 = i8x16.shuffle(v2, v3, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      storeWidened(i16x8.shuffle(h01, h23, 0, 8, 1, 9, 2, 10, 3, 11), scale, to + 384);
+      storeWidened(i16x8.shuffle(h01, h23, 4, 12, 5, 13, 6, 14, 7, 15), scale, to + 576);
+      w0 += 16; w1 += 16; w2 += 16; w3 += 16; to += 768;
+    }
+    s0 += 2; s1 += 2; s2 += 2; s3 += 2;
+  }
+}
+
+/** Four times four bytes as numbers, into rows of twelve. */
+@inline
+function storeWidened(bytes: v128, scale: v128, to: usize): void {
+  const low = i16x8.extend_low_i8x16_s(bytes), high = i16x8.extend_high_i8x16_s(bytes);
+  v128.store(to, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low))));
+  v128.store(to, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low))), 48);
+  v128.store(to, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high))), 96);
+  v128.store(to, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high))), 144);
 }
 
 /** Columns m … m + 11 of row r of the result, from their sums. */

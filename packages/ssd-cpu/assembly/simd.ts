@@ -40,6 +40,17 @@ export function loadSome(at: usize, remaining: u32): v128 {
   return remaining >= 4 ? v128.load(at) : loadPart(at, remaining);
 }
 
+/** Four vectors as columns: the rows of the result to `to`, `step` bytes apart. */
+@inline
+export function storeTransposed(v0: v128, v1: v128, v2: v128, v3: v128, to: usize, step: usize): void {
+  const l01 = i32x4.shuffle(v0, v1, 0, 4, 1, 5), l23 = i32x4.shuffle(v2, v3, 0, 4, 1, 5);
+  const h01 = i32x4.shuffle(v0, v1, 2, 6, 3, 7), h23 = i32x4.shuffle(v2, v3, 2, 6, 3, 7);
+  v128.store(to, i64x2.shuffle(l01, l23, 0, 2));
+  v128.store(to + step, i64x2.shuffle(l01, l23, 1, 3));
+  v128.store(to + 2 * step, i64x2.shuffle(h01, h23, 0, 2));
+  v128.store(to + 3 * step, i64x2.shuffle(h01, h23, 1, 3));
+}
+
 /** Constants of the functions below in memory: engines read four copies of one number faster than they build them. */
 const NUMBERS = memory.data<f32>([
   1.44269504, // log₂ e

@@ -1,22 +1,51 @@
 // The chunked form: M in blocks of Q × Q. With L the decays inside a chunk (products of the steps between two positions), H the state
 // before it, e and d the decays from its start and to its end:
-//   y = e ∘ (C H) + (L ∘ C Bᵀ ∘ Δ) x          H ← (whole decay) H + Bᵀ (d ∘ Δ ∘ x)
-// All four products run on the same tile. C Bᵀ is shared by the heads of a group and computed first. H is kept transposed, (n, p).
-// Segment sums are built up along their rows, never subtracted. O(l (Q/2 (n/heads + p) + 2 n p)) multiply-adds per head.
+//   y = [e ∘ C | L ∘ C Bᵀ ∘ Δ] [H; x]          H ← (whole decay) H + Bᵀ (d ∘ Δ ∘ x)
+// All products run on one tile, from two streams: what stands on the left lies in fours of rows, (k, 4), what stands on the right in panels of 8
+// columns, (k, 8). C, B and C Bᵀ are laid out and computed first, for all heads of their group. O(l (Q/2 (n/heads + p) + 2 n p)) multiply-adds
+// per head.
 
 import { SsdCommand } from './commands';
-import { exp, exp64, loadPart, storePart } from './simd';
+import { exp, exp64, loadPart, loadSome, storePart, storeTransposed } from './simd';
 import { beginsAnew, finish, lengthOf, scratchOf, stateAt, stateOutAt, stepSizes } from './ssd';
-import { clear, tile, tile4, tile8Across, tileWidth } from './tile';
+import { clear, tile8 } from './tile';
 
 /** Positions in a chunk; src/operations/sequence.ts has the same number. */
 export const Q: u32 = 64;
-const SQUARE: usize = (<usize>(Q * Q)) << 2;
+/** Bytes of one number of four rows, of one row of a panel, and of a vector over a chunk's positions. */
+const FOUR: usize = 16;
+const WIDE: usize = 32;
+const EACH: usize = (<usize>Q) << 2;
 
-/** C Bᵀ of chunks begin … end of all groups, its lower triangle in whole 4 × 4 tiles. The thread's scratch: a tile, then Bᵀ (n, Q). */
+/** Bytes of four rows of n, or of Q, numbers; and of Q rows of Q. */
+@inline
+function foursOf(n: u32): usize {
+  return <usize>n * FOUR;
+}
+const SQUARE: usize = <usize>Q * EACH;
+
+/** Where chunk and group number `item` has C Bᵀ (fours of Q rows of Q), C (fours of Q rows of n), Bᵀ (fours of n rows of Q), one after the other. */
+@inline
+function productsOf(c: SsdCommand, item: u32): usize {
+  return c.products + <usize>item * (SQUARE + <usize>(c.n + ((c.n + 3) & ~3)) * EACH);
+}
+
+@inline
+function foursOfC(c: SsdCommand, products: usize): usize {
+  return products + SQUARE;
+}
+
+@inline
+function foursOfB(c: SsdCommand, products: usize): usize {
+  return products + SQUARE + <usize>c.n * EACH;
+}
+
+/** The products of chunks begin … end of all groups: C Bᵀ as far as its diagonal. The thread's scratch: a tile, then Bᵀ in panels. */
 export function chunkProducts(c: SsdCommand, begin: u32, end: u32, thread: u32): void {
-  const scratch = scratchOf(c, thread);
+  const tile = scratchOf(c, thread);
+  const panels = tile + 256;
   const chunks = (c.l + Q - 1) / Q;
+  const n = c.n;
   for (let item = begin; item < end; item++) {
     const chunk = item % chunks;
     const group = (item / chunks) % c.g;
@@ -25,253 +54,228 @@ export function chunkProducts(c: SsdCommand, begin: u32, end: u32, thread: u32):
     const start = chunk * Q;
     if (start >= length) continue;
     const r = min(Q, length - start);
+    const products = productsOf(c, item);
     const B = c.B + <usize>i * c.BBatch + <usize>start * c.BStep + <usize>group * c.BHead;
     const C = c.C + <usize>i * c.CBatch + <usize>start * c.CStep + <usize>group * c.CHead;
-    const BT = scratch + 256;
-    for (let t: u32 = 0; t < ((r + 3) & ~3); t++) {
-      for (let s: u32 = 0; s < c.n; s++) {
-        store<f32>(BT + ((<usize>(s * Q + t)) << 2), t < r ? load<f32>(B + <usize>t * c.BStep + ((<usize>s) << 2)) : 0);
+    for (let t: u32 = 0; t < r; t += 4) {
+      layColumns(C, c.CStep, t, r, n, foursOfC(c, products) + (t >> 2) * foursOf(n), FOUR);
+      layColumns(B, c.BStep, t, r, n, panels + (t >> 3) * (<usize>n * WIDE) + ((<usize>t & 4) << 2), WIDE);
+    }
+    for (let t: u32 = 0; t < r; t++) {
+      const row = B + <usize>t * c.BStep;
+      const to = foursOfB(c, products) + <usize>t * FOUR;
+      for (let s: u32 = 0; s < n; s += 4) v128.store(to + (s >> 2) * foursOf(Q), loadSome(row + ((<usize>s) << 2), n - s));
+    }
+    for (let j: u32 = 0; j < r; j += 4) {
+      const a = foursOfC(c, products) + (j >> 2) * foursOf(n);
+      const to = products + (j >> 2) * foursOf(Q);
+      for (let s: u32 = 0; s < j + 4; s += 8) {
+        clear(tile);
+        tile8(tile, a, panels + (s >> 3) * (<usize>n * WIDE), n);
+        for (let half: usize = 0; half < WIDE; half += 16) {
+          const at = tile + half;
+          const v0 = v128.load(at), v1 = v128.load(at + WIDE), v2 = v128.load(at + 2 * WIDE), v3 = v128.load(at + 3 * WIDE);
+          storeTransposed(v0, v1, v2, v3, to + <usize>s * FOUR + half * 4, FOUR);
+        }
       }
     }
-    product(C, c.CStep, r, BT, c.n, c.products + <usize>item * SQUARE, scratch);
   }
 }
 
-/** G = C Bᵀ, row fours up to their diagonal. */
-function product(C: usize, step: usize, r: u32, BT: usize, n: u32, G: usize, to: usize): void {
-  for (let j: u32 = 0; j < r; j += 4) {
-    const last = C + <usize>(r - 1) * step;
-    const c0 = C + <usize>j * step,
-      c1 = min(c0 + step, last),
-      c2 = min(c1 + step, last),
-      c3 = min(c2 + step, last);
-    for (let i: u32 = 0; i < j + 4;) {
-      const width = tileWidth(j + 4 - i);
-      clear(to, width);
-      tile(width, to, c0, c1, c2, c3, BT + ((<usize>i) << 2), Q << 2, n);
-      for (let row: u32 = 0; row < 4; row++) {
-        memory.copy(G + ((<usize>((j + row) * Q + i)) << 2), to + <usize>((row * width) << 2), width << 2);
-      }
-      i += width;
-    }
+/** Rows t … t + 3 of n numbers as four columns, `step` bytes from number to number; past the last of r rows that row once more. */
+function layColumns(from: usize, rowStep: usize, t: u32, r: u32, n: u32, to: usize, step: usize): void {
+  const last = r - 1;
+  const r0 = from + t * rowStep;
+  const r1 = from + min(t + 1, last) * rowStep;
+  const r2 = from + min(t + 2, last) * rowStep;
+  const r3 = from + min(t + 3, last) * rowStep;
+  let s: u32 = 0;
+  for (; s + 4 <= n; s += 4) {
+    const at: usize = (<usize>s) << 2;
+    storeTransposed(v128.load(r0 + at), v128.load(r1 + at), v128.load(r2 + at), v128.load(r3 + at), to + s * step, step);
   }
+  // The last may reach past its place, where the next four columns will be.
+  const at: usize = (<usize>s) << 2;
+  const left = n - s;
+  if (left) storeTransposed(loadPart(r0 + at, left), loadPart(r1 + at, left), loadPart(r2 + at, left), loadPart(r3 + at, left), to + s * step, step);
 }
 
 /** All chunks of head k of batch row i. */
 export function chunkedHead(c: SsdCommand, i: u32, k: u32, scratch: usize): void {
-  const P = (c.p + 3) & ~3;
   const length = lengthOf(c, i);
   const chunks = (c.l + Q - 1) / Q;
   const group = (k * c.g) / c.h;
-  // Scratch: a tile, per-position vectors, M, x and its decayed copy (Q, P), H (n rounded up to 4, P).
+  // Scratch: a tile, vectors over positions, fours of rows [e ∘ C | M], panels of [H; x], panels of the decayed x.
   const vectors = scratch + 256;
-  const M = vectors + 5 * (Q << 2);
-  const X = M + SQUARE;
-  const Xd = X + ((<usize>Q * P) << 2);
-  const H = Xd + ((<usize>Q * P) << 2);
+  const rows = vectors + 4 * EACH;
+  const HX = rows + <usize>(c.n + Q) * EACH;
+  const panel: usize = <usize>(c.n + Q) * WIDE;
+  const Xd = HX + ((c.p + 7) >> 3) * panel;
   const before = stateAt(c, i, k);
-  loadState(c, before, H, P);
+  loadState(c, before, HX, panel);
   let empty = before == 0;
   for (let chunk: u32 = 0; chunk < chunks; chunk++) {
     const start = chunk * Q;
     if (start >= length) break;
     const r = min(Q, length - start);
-    const G = c.products + <usize>((i * c.g + group) * chunks + chunk) * SQUARE;
-    const whole = decays(c, i, k, start, r, vectors, G, M);
-    layInputs(c, i, k, start, r, vectors, X, Xd, P);
-    outputs(c, i, k, start, r, vectors, M, X, H, P, empty, scratch);
-    advance(c, i, group, start, r, Xd, H, P, whole, scratch);
+    const products = productsOf(c, (i * c.g + group) * chunks + chunk);
+    const whole = decays(c, i, k, start, r, vectors);
+    triangle(c, i, start, r, vectors, products, rows + <usize>c.n * FOUR);
+    if (!empty) decayedC(c, r, vectors, foursOfC(c, products), rows);
+    layInputs(c, i, k, start, r, vectors, HX + <usize>c.n * WIDE, panel, Xd);
+    outputs(c, i, k, start, r, rows, HX, panel, empty, scratch);
+    advance(c, r, foursOfB(c, products), Xd, HX, panel, whole, scratch);
     empty = false;
   }
   const none = c.out + ((<usize>(i * c.l * c.h + k) * c.p) << 2);
   for (let t = length; t < c.l; t++) memory.fill(none + ((<usize>(t * c.h) * c.p) << 2), 0, c.p << 2);
   const after = stateOutAt(c, i, k);
-  if (after) storeState(c, after, H, P);
+  if (after) storeState(c, after, HX, panel);
 }
 
-/** Hᵀ ← state (p, n), columns up to P zero; zeros where there is no state. */
-function loadState(c: SsdCommand, state: usize, H: usize, P: u32): void {
-  if (state == 0 || P > c.p) memory.fill(H, 0, (<usize>((c.n + 3) & ~3) * P) << 2);
-  if (state == 0) return;
-  for (let e: u32 = 0; e < c.p; e++) {
-    const row = state + <usize>e * c.stateHead;
-    for (let s: u32 = 0; s < c.n; s++) store<f32>(H + ((<usize>(s * P + e)) << 2), load<f32>(row + ((<usize>s) << 2)));
+/** Panels of H ← state (p, n), columns behind p zero; zeros where there is no state. */
+function loadState(c: SsdCommand, state: usize, H: usize, panel: usize): void {
+  for (let e: u32 = 0; e < c.p; e += 8, H += panel) {
+    if (state == 0 || e + 8 > c.p) memory.fill(H, 0, <usize>c.n * WIDE);
+    if (state == 0) continue;
+    layColumns(state, c.stateHead, e, c.p, c.n, H, WIDE);
+    if (e + 4 < c.p) layColumns(state, c.stateHead, e + 4, c.p, c.n, H + 16, WIDE);
   }
 }
 
-function storeState(c: SsdCommand, state: usize, H: usize, P: u32): void {
+function storeState(c: SsdCommand, state: usize, H: usize, panel: usize): void {
   for (let e: u32 = 0; e < c.p; e++) {
     const row = state + <usize>e * c.stateOutHead;
-    for (let s: u32 = 0; s < c.n; s++) store<f32>(row + ((<usize>s) << 2), load<f32>(H + ((<usize>(s * P + e)) << 2)));
+    const column = H + (e >> 3) * panel + ((<usize>(e & 7)) << 2);
+    for (let s: u32 = 0; s < c.n; s++) store<f32>(row + ((<usize>s) << 2), load<f32>(column + s * WIDE));
   }
 }
 
 /**
- * M = L ∘ G ∘ Δ of one chunk, zero above the diagonal as far as tiles reach; into `vectors` the step sizes Δ, segment sums (scratch),
- * decays from the start e and, times Δ, to the end d. Returns the logarithm of the whole chunk's decay, or −∞ if a sequence begins in it.
+ * Into `vectors`, for each position of a chunk: the step size Δ, its logarithmic decay Δ A, the decay e from the chunk's start and, times Δ, d to its
+ * end. Returns the logarithm of the whole chunk's decay, or −∞ if a sequence begins in it.
  */
-function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize, G: usize, M: usize): f64 {
-  const each: usize = Q << 2;
+function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize): f64 {
   const delta = vectors,
-    S = vectors + each,
-    e = vectors + 2 * each,
-    d = vectors + 3 * each;
+    steps = vectors + EACH,
+    e = vectors + 2 * EACH,
+    d = vectors + 3 * EACH;
   const a = load<f32>(c.A + ((<usize>k) << 2));
   stepSizes(c, i, k, start, r, delta);
-  memory.fill(S, 0, each);
+  for (let j: u32 = 0; j < r; j += 4) {
+    const at: usize = (<usize>j) << 2;
+    v128.store(steps + at, f32x4.mul(v128.load(delta + at), f32x4.splat(a)));
+  }
   let total: f64 = 0;
   let first: u32 = 0;
   let anew = false;
   for (let j: u32 = 0; j < r; j++) {
     const at: usize = (<usize>j) << 2;
-    const step = load<f32>(delta + at) * a;
-    total += step;
+    total += load<f32>(steps + at);
     if (beginsAnew(c, i, start + j)) {
       anew = true;
       first = j;
     }
     store<f32>(e + at, anew ? <f32>0 : <f32>exp64(total));
-    // S_i ← S_i + Δ_j A for i < j: the sums from i + 1 to j. Lanes from j on are set right when their turn comes.
-    const row = M + <usize>j * each;
-    const from = G + <usize>j * each;
-    const by = f32x4.splat(step);
-    for (let s: usize = ((<usize>first) & ~3) << 2; s <= at; s += 16) {
-      const sums = f32x4.add(v128.load(S + s), by);
-      v128.store(S + s, sums);
-      if (s + 16 > at) break;
-      v128.store(row + s, f32x4.mul(f32x4.mul(exp(sums), v128.load(from + s)), v128.load(delta + s)));
-    }
-    store<f32>(S + at, 0);
-    // The four with the diagonal in it: what lies above is 0.
-    const four = at & ~15;
-    const masked = f32x4.mul(f32x4.mul(exp(v128.load(S + four)), v128.load(from + four)), v128.load(delta + four));
-    v128.store(row + four, f32x4.splat(0));
-    storePart(row + four, masked, (j & 3) + 1);
-    if (first > 0) memory.fill(row, 0, first << 2);
   }
-  // Rows up to the next multiple of 4 belong to a tile whose surplus is not stored; they only must exist.
   let tail: f64 = 0;
   for (let j: i32 = r - 1; j >= 0; j--) {
     const at: usize = (<usize>j) << 2;
     store<f32>(d + at, <u32>j < first ? <f32>0 : <f32>exp64(tail) * load<f32>(delta + at));
-    tail += load<f32>(delta + at) * a;
+    tail += load<f32>(steps + at);
   }
   return anew ? -Infinity : total;
 }
 
-/** x of one chunk, and d ∘ x, in rows of P; zeros behind p, and behind r up to a multiple of 4. */
-function layInputs(
-  c: SsdCommand,
-  i: u32,
-  k: u32,
-  start: u32,
-  r: u32,
-  vectors: usize,
-  X: usize,
-  Xd: usize,
-  P: u32,
-): void {
-  const d = vectors + 3 * (Q << 2);
-  const bytes: usize = (<usize>P) << 2;
-  const x = c.x + <usize>i * c.xBatch + <usize>start * c.xStep + <usize>k * c.xHead;
-  for (let t: u32 = 0; t < r; t++) {
-    const from = x + <usize>t * c.xStep;
-    const by = v128.load32_splat(d + ((<usize>t) << 2));
-    for (let e: u32 = 0; e < P; e += 4) {
-      const v = e + 4 <= c.p ? v128.load(from + ((<usize>e) << 2)) : loadPart(from + ((<usize>e) << 2), c.p - e);
-      v128.store(X + t * bytes + ((<usize>e) << 2), v);
-      v128.store(Xd + t * bytes + ((<usize>e) << 2), f32x4.mul(v, by));
+/** The lane of a row in its four, all bits set. */
+const LANES = memory.data<u32>([0xffffffff, 0, 0, 0, 0, 0xffffffff, 0, 0, 0, 0, 0xffffffff, 0, 0, 0, 0, 0xffffffff]);
+
+/**
+ * M = L ∘ C Bᵀ ∘ Δ in fours of rows, zero above the diagonal as far as tiles reach. Column by column from the diagonal to the left the sum of
+ * the steps in between grows: sums are never subtracted from one another.
+ */
+function triangle(c: SsdCommand, i: u32, start: u32, r: u32, vectors: usize, G: usize, M: usize): void {
+  const delta = vectors,
+    steps = vectors + EACH;
+  for (let j: u32 = 0; j < r; j += 4, G += foursOf(Q), M += foursOf(c.n + Q)) {
+    let sums = f32x4.splat(0);
+    // Rows that have reached their diagonal, and none of their sequence's beginning yet.
+    let live = sums;
+    for (let s: i32 = j + 3; s >= 0; s--) {
+      if (s >= <i32>j) live = v128.or(live, v128.load(LANES + <usize>(s - j) * FOUR));
+      const at: usize = (<usize>s) << 2;
+      const v = f32x4.mul(f32x4.mul(exp(sums), v128.load(G + <usize>s * FOUR)), v128.load32_splat(delta + at));
+      v128.store(M + <usize>s * FOUR, v128.and(v, live));
+      if (<u32>s < r && beginsAnew(c, i, start + s)) live = f32x4.splat(0);
+      sums = f32x4.add(sums, v128.and(v128.load32_splat(steps + at), live));
     }
   }
-  const padded = (r + 3) & ~3;
-  if (padded > r) memory.fill(X + r * bytes, 0, <usize>(padded - r) * bytes);
 }
 
-/** y = e ∘ (C H) + M x, tile by tile, and what `finish` adds. */
-function outputs(
-  c: SsdCommand,
-  i: u32,
-  k: u32,
-  start: u32,
-  r: u32,
-  vectors: usize,
-  M: usize,
-  X: usize,
-  H: usize,
-  P: u32,
-  empty: bool,
-  to: usize,
-): void {
-  const group = (k * c.g) / c.h;
-  const e = vectors + 2 * (Q << 2);
-  const C = c.C + <usize>i * c.CBatch + <usize>start * c.CStep + <usize>group * c.CHead;
-  const last = C + <usize>(r - 1) * c.CStep;
-  const row: usize = Q << 2;
+/** e ∘ C of one chunk, in front of M. */
+function decayedC(c: SsdCommand, r: u32, vectors: usize, from: usize, to: usize): void {
+  const e = vectors + 2 * EACH;
+  for (let j: u32 = 0; j < r; j += 4, from += foursOf(c.n), to += foursOf(c.n + Q)) {
+    const by = v128.load(e + ((<usize>j) << 2));
+    for (let at: usize = 0; at < foursOf(c.n); at += FOUR) v128.store(to + at, f32x4.mul(by, v128.load(from + at)));
+  }
+}
+
+/** x of one chunk below H, and d ∘ x, in panels; zeros behind p, and behind r up to a multiple of 4. */
+function layInputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize, X: usize, panel: usize, Xd: usize): void {
+  const d = vectors + 3 * EACH;
+  const x = c.x + <usize>i * c.xBatch + <usize>start * c.xStep + <usize>k * c.xHead;
+  const none = f32x4.splat(0);
+  for (let t: u32 = 0; t < ((r + 3) & ~3); t++) {
+    const from = x + <usize>t * c.xStep;
+    const by = v128.load32_splat(d + ((<usize>t) << 2));
+    let to = X + t * WIDE;
+    let decayed = Xd + t * WIDE;
+    for (let e: u32 = 0; e < c.p; e += 8, to += panel, decayed += <usize>Q * WIDE) {
+      const at = from + ((<usize>e) << 2);
+      const left = t < r ? c.p - e : 0;
+      const low = loadSome(at, left);
+      const high = left > 4 ? loadSome(at + 16, left - 4) : none;
+      v128.store(to, low);
+      v128.store(to, high, 16);
+      v128.store(decayed, f32x4.mul(low, by));
+      v128.store(decayed, f32x4.mul(high, by), 16);
+    }
+  }
+}
+
+/** y = [e ∘ C | M] [H; x], tile by tile, and what `finish` adds. */
+function outputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, rows: usize, HX: usize, panel: usize, empty: bool, tile: usize): void {
+  const skipped = empty ? c.n : 0;
   for (let j: u32 = 0; j < r; j += 4) {
-    const c0 = C + <usize>j * c.CStep,
-      c1 = min(c0 + c.CStep, last),
-      c2 = min(c1 + c.CStep, last),
-      c3 = min(c2 + c.CStep, last);
-    const m0 = M + <usize>j * row;
-    for (let column: u32 = 0; column < P;) {
-      const width = tileWidth(P - column);
-      const bytes: usize = width << 2;
-      clear(to, width);
-      if (!empty) {
-        tile(width, to, c0, c1, c2, c3, H + ((<usize>column) << 2), (<usize>P) << 2, c.n);
-        for (let s: usize = 0; s < 4; s++) {
-          const by = v128.load32_splat(e + ((<usize>(j + s)) << 2));
-          for (let at: usize = s * bytes; at < (s + 1) * bytes; at += 16)
-            v128.store(to + at, f32x4.mul(v128.load(to + at), by));
-        }
-      }
-      tile(width, to, m0, m0 + row, m0 + 2 * row, m0 + 3 * row, X + ((<usize>column) << 2), (<usize>P) << 2, j + 4);
+    const a = rows + (j >> 2) * foursOf(c.n + Q) + <usize>skipped * FOUR;
+    let b = HX + <usize>skipped * WIDE;
+    for (let e: u32 = 0; e < c.p; e += 8, b += panel) {
+      clear(tile);
+      tile8(tile, a, b, c.n - skipped + j + 4);
       for (let s: u32 = 0; s < min<u32>(4, r - j); s++) {
-        for (let four: u32 = 0; four < width; four += 4) {
-          finish(c, i, start + j + s, k, column + four, v128.load(to + s * bytes + ((<usize>four) << 2)));
-        }
+        finish(c, i, start + j + s, k, e, v128.load(tile + s * WIDE));
+        if (e + 4 < c.p) finish(c, i, start + j + s, k, e + 4, v128.load(tile + s * WIDE, 16));
       }
-      column += width;
     }
   }
 }
 
 /** H ← exp(whole) H + Bᵀ (d ∘ Δ ∘ x); near 1 the decay acts through its difference from it, as in a single step. */
-function advance(
-  c: SsdCommand,
-  i: u32,
-  group: u32,
-  start: u32,
-  r: u32,
-  Xd: usize,
-  H: usize,
-  P: u32,
-  whole: f64,
-  to: usize,
-): void {
-  const B = c.B + <usize>i * c.BBatch + <usize>start * c.BStep + <usize>group * c.BHead;
+function advance(c: SsdCommand, r: u32, B: usize, Xd: usize, H: usize, panel: usize, whole: f64, tile: usize): void {
   const decay = whole == -Infinity ? 0 : exp64(whole);
   const near = decay > 0.5;
   const by = f32x4.splat(<f32>(near ? decay - 1 : decay));
-  for (let s: u32 = 0; s < c.n; s += 4) {
-    const b0 = B + ((<usize>s) << 2);
-    for (let column: u32 = 0; column < P;) {
-      const width = tileWidth(P - column);
-      const bytes: usize = width << 2;
-      clear(to, width);
-      // Past the last row of H these read whatever lies there into rows that no one uses.
-      const inputs = Xd + ((<usize>column) << 2);
-      if (width == 8) tile8Across(to, b0, c.BStep, inputs, (<usize>P) << 2, r);
-      else tile4(to, b0, b0 + 4, b0 + 8, b0 + 12, c.BStep, inputs, (<usize>P) << 2, r);
-      for (let row: u32 = 0; row < 4; row++) {
-        const at = H + ((<usize>((s + row) * P + column)) << 2);
-        for (let four: usize = 0; four < bytes; four += 16) {
-          const h = v128.load(at + four);
-          const change = f32x4.add(f32x4.mul(by, h), v128.load(to + row * bytes + four));
-          v128.store(at + four, near ? f32x4.add(h, change) : change);
-        }
+  for (let e: u32 = 0; e < c.p; e += 8, H += panel, Xd += <usize>Q * WIDE) {
+    // Past the last row of H lie those of x, which are not needed any more.
+    for (let s: u32 = 0; s < c.n; s += 4) {
+      const h = H + <usize>s * WIDE;
+      for (let at: usize = 0; at < 4 * WIDE; at += 16) v128.store(tile + at, f32x4.mul(by, v128.load(h + at)));
+      tile8(tile, B + (s >> 2) * foursOf(Q), Xd, r);
+      for (let at: usize = 0; at < 4 * WIDE; at += 16) {
+        const change = v128.load(tile + at);
+        v128.store(h + at, near ? f32x4.add(v128.load(h + at), change) : change);
       }
-      column += width;
     }
   }
 }

@@ -24,70 +24,27 @@ export function tile3x12(to: usize, a0: usize, a1: usize, a2: usize, b: usize, k
   v128.store(to, c20, 96); v128.store(to, c21, 112); v128.store(to, c22, 128);
 }
 
-/** tile (4 × 8, row-major at `to`) += Σ_k a_r[k] · b[k, 0…7]: row r's numbers are neighbours at `a_r`, column vectors at `b + k·bStep`. */
-export function tile8(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, bStep: usize, k: u32): void {
+/** tile (4 × 8, row-major at `to`) += Σ_k a[k, 0…3] · b[k, 0…7]: for every k four neighbours at `a`, eight at `b`. */
+export function tile8(to: usize, a: usize, b: usize, k: u32): void {
   let c00 = v128.load(to, 0), c01 = v128.load(to, 16), c10 = v128.load(to, 32), c11 = v128.load(to, 48);
   let c20 = v128.load(to, 64), c21 = v128.load(to, 80), c30 = v128.load(to, 96), c31 = v128.load(to, 112);
   for (; k > 0; k--) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
-    let a = v128.load32_splat(a0); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(a1); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(a2); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(a3); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
-    a0 += 4; a1 += 4; a2 += 4; a3 += 4; b += bStep;
+    let r = v128.load32_splat(a); c00 = madd(r, b0, c00); c01 = madd(r, b1, c01);
+    r = v128.load32_splat(a, 4); c10 = madd(r, b0, c10); c11 = madd(r, b1, c11);
+    r = v128.load32_splat(a, 8); c20 = madd(r, b0, c20); c21 = madd(r, b1, c21);
+    r = v128.load32_splat(a, 12); c30 = madd(r, b0, c30); c31 = madd(r, b1, c31);
+    a += 16; b += 32;
   }
   v128.store(to, c00, 0); v128.store(to, c01, 16); v128.store(to, c10, 32); v128.store(to, c11, 48);
   v128.store(to, c20, 64); v128.store(to, c21, 80); v128.store(to, c30, 96); v128.store(to, c31, 112);
 }
 
-/** The same with the four rows' numbers as neighbours at `at + k·aStep`: a transposed matrix on the left. */
-export function tile8Across(to: usize, at: usize, aStep: usize, b: usize, bStep: usize, k: u32): void {
-  let c00 = v128.load(to, 0), c01 = v128.load(to, 16), c10 = v128.load(to, 32), c11 = v128.load(to, 48);
-  let c20 = v128.load(to, 64), c21 = v128.load(to, 80), c30 = v128.load(to, 96), c31 = v128.load(to, 112);
-  for (; k > 0; k--) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
-    let a = v128.load32_splat(at); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01);
-    a = v128.load32_splat(at, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11);
-    a = v128.load32_splat(at, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21);
-    a = v128.load32_splat(at, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31);
-    at += aStep; b += bStep;
-  }
-  v128.store(to, c00, 0); v128.store(to, c01, 16); v128.store(to, c10, 32); v128.store(to, c11, 48);
-  v128.store(to, c20, 64); v128.store(to, c21, 80); v128.store(to, c30, 96); v128.store(to, c31, 112);
-}
-
-/** The same with 4 columns and any distance from number to number. */
-export function tile4(to: usize, a0: usize, a1: usize, a2: usize, a3: usize, aStep: usize, b: usize, bStep: usize, k: u32): void {
-  let c0 = v128.load(to, 0), c1 = v128.load(to, 16), c2 = v128.load(to, 32), c3 = v128.load(to, 48);
-  for (; k > 0; k--) {
-    const b0 = v128.load(b);
-    c0 = madd(v128.load32_splat(a0), b0, c0);
-    c1 = madd(v128.load32_splat(a1), b0, c1);
-    c2 = madd(v128.load32_splat(a2), b0, c2);
-    c3 = madd(v128.load32_splat(a3), b0, c3);
-    a0 += aStep; a1 += aStep; a2 += aStep; a3 += aStep; b += bStep;
-  }
-  v128.store(to, c0, 0); v128.store(to, c1, 16); v128.store(to, c2, 32); v128.store(to, c3, 48);
-}
-
-/** tile = 0, of 8 or 4 columns. Stores, because engines call out for `memory.fill`, which takes as long as a short product. */
+/** A tile of 4 × 8 zeros. Stores, because engines call out for `memory.fill`, which takes as long as a short product. */
 @inline
-export function clear(to: usize, width: u32): void {
+export function clear(to: usize): void {
   const none = f32x4.splat(0);
-  for (const end = to + (width << 4); to < end; to += 64) {
-    v128.store(to, none); v128.store(to, none, 16); v128.store(to, none, 32); v128.store(to, none, 48);
+  for (let at: usize = 0; at < 128; at += 64) {
+    v128.store(to + at, none); v128.store(to + at, none, 16); v128.store(to + at, none, 32); v128.store(to + at, none, 48);
   }
-}
-
-/** Columns of the next tile where `left` (a multiple of 4) remain. */
-@inline
-export function tileWidth(left: u32): u32 {
-  return left >= 8 ? 8 : 4;
-}
-
-/** tile += …, with 8 or 4 columns. */
-@inline
-export function tile(width: u32, to: usize, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, bStep: usize, k: u32): void {
-  if (width == 8) tile8(to, a0, a1, a2, a3, b, bStep, k);
-  else tile4(to, a0, a1, a2, a3, 4, b, bStep, k);
 }

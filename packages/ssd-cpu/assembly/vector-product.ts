@@ -145,11 +145,13 @@ function scaleOf(x: usize, scale: usize): v128 {
 function dotQ8(x: usize, w: usize, scales: usize, blocks: u32): v128 {
   let total = f32x4.splat(0);
   for (; blocks > 0; blocks--) {
-    let p = i32x4.dot_i16x8_s(v128.load(x), v128.load_ext<i8>(w));
-    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 16), v128.load_ext<i8>(w, 8)));
-    let q = i32x4.dot_i16x8_s(v128.load(x, 32), v128.load_ext<i8>(w, 16));
-    q = i32x4.add(q, i32x4.dot_i16x8_s(v128.load(x, 48), v128.load_ext<i8>(w, 24)));
-    total = madd(f32x4.convert_i32x4_s(i32x4.add(p, q)), scaleOf(x, scales), total);
+    let bytes = v128.load(w);
+    let p = i32x4.dot_i16x8_s(v128.load(x), i16x8.extend_low_i8x16_s(bytes));
+    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 16), i16x8.extend_high_i8x16_s(bytes)));
+    bytes = v128.load(w, 16);
+    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 32), i16x8.extend_low_i8x16_s(bytes)));
+    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 48), i16x8.extend_high_i8x16_s(bytes)));
+    total = madd(f32x4.convert_i32x4_s(p), scaleOf(x, scales), total);
     x += NARROWED; w += 32; scales += 2;
   }
   return total;

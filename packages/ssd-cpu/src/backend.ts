@@ -1,6 +1,7 @@
 import { type Backend, type BackendDescription, DeviceError, type Program } from '@mamba2/core';
 import type { Device } from './device/device.js';
-import { type Block, Memory, type Recording } from './memory/memory.js';
+import type { Block } from './memory/block.js';
+import { Memory, type Recording } from './memory/memory.js';
 import { fetchView } from './memory/views.js';
 import { attentionOperation } from './operations/attention.js';
 import { denseOperations } from './operations/dense.js';

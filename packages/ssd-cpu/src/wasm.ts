@@ -3,7 +3,7 @@ import { backendOver } from './backend.js';
 import { describeBackend } from './describe.js';
 import { hasRelaxedSimd } from './device/module.js';
 import { PoolDevice } from './device/pool-device.js';
-import type { Block } from './memory/memory.js';
+import type { Block } from './memory/block.js';
 
 /** How {@link wasm} computes. */
 export interface WasmOptions {

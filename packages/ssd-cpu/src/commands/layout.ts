@@ -114,7 +114,7 @@ export const layouts = {
     p: 'u32',
     g: 'u32',
     n: 'u32',
-    /** C Bᵀ of every chunk; 0 to go step by step */
+    /** C Bᵀ and Bᵀ of every chunk; 0 to go step by step */
     products: 'u32',
     scratch: 'u32',
     scratchEach: 'u32',

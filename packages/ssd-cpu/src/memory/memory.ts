@@ -2,43 +2,29 @@ import {
   ArgumentError,
   bytesPerElement,
   DeviceError,
-  type DType,
   dtypeOf,
   type NumericArray,
   ShapeError,
   shapeText,
   sizeOf,
   type Stored,
-  type Tensor,
   tensorOf,
-  toFloat64,
   type Weight,
 } from '@mamba2/core';
-import { CommandList, type Fields } from '../commands/encoder.js';
+import type { Fields } from '../commands/encoder.js';
 import type { Operation } from '../commands/layout.js';
-import { ADDRESS_LIMIT, FIRST_FREE } from '../device/addresses.js';
+import { FIRST_FREE } from '../device/addresses.js';
 import type { Device } from '../device/device.js';
+import { type Block, type CpuTensor, expectOperand, type Kind, releasedError, tensorsIn } from './block.js';
 import { Heap, type Pool, PrivatePool } from './heap.js';
-
-/** A stretch of linear memory: what a tensor's `data` is. */
-export interface Block {
-  readonly owner: Memory;
-  readonly pool: Pool;
-  readonly address: number;
-  readonly bytes: number;
-  live: boolean;
-}
-export type CpuTensor = Tensor<Block>;
-export type Kind = 'f32' | 'i32' | 'u32';
-
-/** Bytes behind the last tensor that kernels may read, not use: vectors that reach past a row's end. */
-const SLACK = 1024;
+import { mostBytes, reach } from './limit.js';
+import { Queue, type StoredList } from './queue.js';
+import { hostBytes } from './values.js';
 
 /** A program's body as it was recorded: its commands in device memory, and all the memory it uses. */
 export interface Recording<T> {
   readonly result: T;
-  readonly list: { readonly address: number; readonly bytes: number } | undefined;
-  readonly words: number;
+  readonly list: StoredList | undefined;
   readonly pool: PrivatePool;
   readonly blocks: readonly Block[];
   /** Memory from before the program that its commands use. */
@@ -52,18 +38,17 @@ export interface Recording<T> {
 export class Memory {
   readonly #device: Device;
   readonly #heap: Heap;
-  readonly #list = new CommandList();
+  readonly #queue: Queue;
   #pool: Pool;
   #scopes: Set<Block>[] = [];
   readonly #temporaries: { address: number; bytes: number }[] = [];
-  /** Lists that a thread may still be reading; see {@link Memory.#retire}. */
-  readonly #retired: { address: number; bytes: number; fence: number }[] = [];
   #recorded: { blocks: Block[]; needs: Set<Block> } | undefined;
   #disposed = false;
 
   constructor(device: Device) {
     this.#device = device;
-    this.#heap = new Heap(FIRST_FREE, (end) => this.#reach(end));
+    this.#heap = new Heap(FIRST_FREE, (end) => reach(device, end));
+    this.#queue = new Queue(device, this.#heap);
     this.#pool = this.#heap;
   }
 
@@ -73,25 +58,7 @@ export class Memory {
 
   /** Bytes that tensors can have at most. */
   get limit(): number {
-    return this.#device.limit - FIRST_FREE - SLACK;
-  }
-
-  #reach(end: number): void {
-    const fix =
-      "load with dtype: 'q8', which takes 1.06 bytes a number, or 'q4', which takes 0.56; or free what is no longer needed";
-    const given = `${((end - FIRST_FREE) / 2 ** 30).toFixed(2)} GiB in all`;
-    const { limit } = this.#device;
-    if (end + SLACK > limit) {
-      const most = `${limit / 2 ** 30} GiB`;
-      const what =
-        limit === ADDRESS_LIMIT ? `WebAssembly reaches ${most} of memory` : `this platform gives ${most} at most`;
-      throw new DeviceError(what, { given, expected: `at most ${most}`, fix });
-    }
-    try {
-      this.#device.grow(end + SLACK);
-    } catch (cause) {
-      throw new DeviceError('the platform gives no more memory', { given, fix, cause });
-    }
+    return mostBytes(this.#device);
   }
 
   /** A new contiguous tensor, its content undefined, owned by the scope around. */
@@ -121,11 +88,6 @@ export class Memory {
     this.#scopes.at(-1)?.add(block);
     this.#recorded?.blocks.push(block);
     return block;
-  }
-
-  /** The list that uses what is released now: the one that is being gathered, or the last one submitted. */
-  #fence(): number {
-    return this.#device.submitted + (this.#list.length > 0 ? 1 : 0);
   }
 
   /** A new block with these bytes in it; in the order of calls wherever commands use it. */
@@ -179,7 +141,7 @@ export class Memory {
 
   /** Queues a command that only prepares the next one. */
   push<O extends Operation>(operation: O, fields: Fields<O>): void {
-    this.#list.push(operation, fields);
+    this.#queue.push(operation, fields);
   }
 
   /** Queues a command. */
@@ -190,36 +152,14 @@ export class Memory {
 
   /** Ends an operation: its scratch memory may be taken again, and outside every scope its commands go to the device at once. */
   finish(): void {
-    for (const { address, bytes } of this.#temporaries) this.#pool.give(address, bytes, this.#fence());
+    for (const { address, bytes } of this.#temporaries) this.#pool.give(address, bytes, this.#queue.fence);
     this.#temporaries.length = 0;
     if (this.#scopes.length === 0 && !this.#recorded) this.flush();
   }
 
   /** Submits what has gathered. */
   flush(): void {
-    if (this.#list.length === 0 || this.#disposed) return;
-    const { address, bytes } = this.#store();
-    const { length } = this.#list;
-    this.#list.clear();
-    this.#device.submit(address, length);
-    this.#retire(address, bytes);
-  }
-
-  /** Gives a list's memory back once all threads are through with it: a late one still walks lists whose work others have done. */
-  #retire(address: number, bytes: number): void {
-    this.#retired.push({ address, bytes, fence: this.#device.submitted });
-  }
-
-  /** The gathered list as bytes in device memory. */
-  #store(): { address: number; bytes: number } {
-    while (this.#retired.length > 0 && this.#retired[0]!.fence <= this.#device.completed) {
-      const { address, bytes, fence } = this.#retired.shift()!;
-      this.#heap.give(address, bytes, fence);
-    }
-    const { words } = this.#list;
-    const address = this.#heap.take(words.byteLength, this.#device.completed);
-    this.#device.write(address, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
-    return { address, bytes: words.byteLength };
+    if (!this.#disposed) this.#queue.flush();
   }
 
   /** The bytes of a temporary tensor once all that is queued is computed. */
@@ -240,28 +180,8 @@ export class Memory {
    */
   use(what: string, t: CpuTensor, kind: Kind): void {
     this.alive();
-    const block = t.data as Partial<Block> | null;
-    if (block?.owner !== this) {
-      throw new DeviceError(`${what} is not a tensor of this backend`, { fix: 'upload it to this one' });
-    }
-    if (!block.live) {
-      throw releasedError(what, `a tensor of shape ${shapeText(t.shape)}`);
-    }
+    expectOperand(this, what, t, kind);
     this.#recorded?.needs.add(t.data);
-    if (t.dtype !== kind) {
-      throw new ShapeError(`${what} has the wrong dtype`, {
-        given: t.dtype,
-        expected: kind === 'f32' ? 'floats' : kind,
-        fix: `upload a ${kind === 'f32' ? 'Float32Array' : kind === 'i32' ? 'Int32Array' : 'Uint32Array'}`,
-      });
-    }
-    if ((t.shape.at(-1) ?? 1) > 1 && t.strides.at(-1) !== 1) {
-      throw new ShapeError(`${what}: last stride`, {
-        given: `${t.strides.at(-1)}`,
-        expected: '1',
-        fix: 'pass a view whose last axis is contiguous',
-      });
-    }
   }
 
   /** Checks operands that hold floats; absent ones are passed over. @throws DeviceError, ShapeError */
@@ -291,7 +211,7 @@ export class Memory {
   #bury(block: Block): void {
     if (!block.live) return;
     block.live = false;
-    if (!this.#disposed) block.pool.give(block.address, block.bytes, this.#fence());
+    if (!this.#disposed) block.pool.give(block.address, block.bytes, this.#queue.fence);
     for (const scope of this.#scopes) scope.delete(block);
   }
 
@@ -334,35 +254,34 @@ export class Memory {
     this.#recorded = { blocks, needs };
     try {
       const result = this.scope(fn);
-      const words = this.#list.length;
-      const list = words > 0 ? this.#store() : undefined;
+      const list = this.#queue.store();
       for (const block of blocks) needs.delete(block);
-      return { result, list, words, pool, blocks, needs };
+      return { result, list, pool, blocks, needs };
     } catch (error) {
       for (const block of blocks) block.live = false;
       pool.close(this.#device.submitted);
       throw error;
     } finally {
-      this.#list.clear();
+      this.#queue.clear();
       this.#scopes = scopes;
       this.#pool = this.#heap;
       this.#recorded = undefined;
     }
   }
 
-  replay({ list, words, needs }: Recording<unknown>): void {
+  replay({ list, needs }: Recording<unknown>): void {
     this.outsideProgram('another program');
     for (const block of needs) if (!block.live) throw releasedError('a tensor that the program uses');
     this.flush();
-    if (list) this.#device.submit(list.address, words);
+    if (list) this.#queue.submit(list);
   }
 
   /** Gives a program's memory back. */
   forget({ list, pool, blocks }: Recording<unknown>): void {
     for (const block of blocks) block.live = false;
     if (this.#disposed) return;
-    if (list) this.#retire(list.address, list.bytes);
-    pool.close(this.#fence());
+    if (list) this.#queue.retire(list);
+    pool.close(this.#queue.fence);
   }
 
   /** @throws ArgumentError inside a program's body, where nothing may come from or go to the host. */
@@ -386,33 +305,4 @@ export class Memory {
     this.#disposed = true;
     this.#device.dispose();
   }
-}
-
-function releasedError(what: string, given?: string): DeviceError {
-  return new DeviceError(`${what} was used after its memory was released`, {
-    ...(given && { given }),
-    fix: 'return it from the scope that made it, or make it outside',
-  });
-}
-
-/** Values as the device keeps them; not copied if they are that already. */
-function hostBytes(values: Stored | NumericArray, dtype: DType, kind: Kind): Uint8Array {
-  if ('bytes' in values && dtype === kind) return values.bytes;
-  const numbers = 'bytes' in values ? toFloat64(values) : values;
-  const typed =
-    kind === 'i32' ? Int32Array.from(numbers) : kind === 'u32' ? Uint32Array.from(numbers) : asFloats(numbers);
-  return new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
-}
-
-function asFloats(numbers: ArrayLike<number>): Float32Array {
-  return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
-}
-
-/** The tensors in a value: itself, or in arrays and objects, to any depth. */
-function tensorsIn(value: unknown, found: CpuTensor[] = [], visited = new Set<unknown>()): CpuTensor[] {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || visited.has(value)) return found;
-  visited.add(value);
-  if ('data' in value && 'strides' in value && 'offset' in value) found.push(value as CpuTensor);
-  else for (const inner of Object.values(value)) tensorsIn(inner, found, visited);
-  return found;
 }

@@ -1,6 +1,7 @@
 import { isContiguous, sizeOf } from '@mamba2/core';
 import { nowhere, noSteps, type Place, type Steps } from '../commands/encoder.js';
-import type { CpuTensor, Kind, Memory } from './memory.js';
+import type { CpuTensor, Kind } from './block.js';
+import type { Memory } from './memory.js';
 
 /** The address of a view's first element. */
 export function addressOf(t: CpuTensor | undefined): number {
@@ -58,9 +59,10 @@ export function headsOf(t: CpuTensor | undefined): Place {
 
 /** Queues copying between views of one shape, over different memory. */
 export function copyRows(memory: Memory, from: CpuTensor, to: CpuTensor): void {
+  if (sizeOf(from.shape) === 0) return;
+  if (isContiguous(from) && isContiguous(to)) [from, to] = [inLongRows(from), inLongRows(to)];
   const width = from.shape.at(-1) ?? 1;
   const count = rowCount(from);
-  if (width === 0 || count === 0) return;
   const source = asRows(from);
   const target = asRows(to);
   if (source && target) {
@@ -68,6 +70,17 @@ export function copyRows(memory: Memory, from: CpuTensor, to: CpuTensor): void {
     return;
   }
   for (let i = 0; i < from.shape[0]!; i++) copyRows(memory, part(from, i), part(to, i));
+}
+
+/** Numbers in a row that threads copy at once: enough that a row costs more than the call. */
+const LONG = 16_384;
+
+/** A contiguous tensor as rows that are as long as whole axes make them, up to {@link LONG}. */
+function inLongRows(t: CpuTensor): CpuTensor {
+  let axis = t.shape.length - 1;
+  let width = t.shape[axis] ?? 1;
+  while (axis > 0 && width * t.shape[axis - 1]! <= LONG) width *= t.shape[--axis]!;
+  return { ...t, shape: [sizeOf(t.shape) / width, width], strides: [width, 1] };
 }
 
 function part(t: CpuTensor, i: number): CpuTensor {

@@ -1,5 +1,6 @@
 import { attentionAxes, type AttentionOptions, type KeyValueCache, refuseUnknown } from '@mamba2/core';
-import type { Block, CpuTensor, Memory } from '../memory/memory.js';
+import type { Block, CpuTensor } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 import { addressOf, headsOf } from '../memory/views.js';
 import { slotFields } from './slots.js';
 

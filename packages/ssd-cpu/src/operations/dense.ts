@@ -9,7 +9,8 @@ import {
   slice,
   type Weight,
 } from '@mamba2/core';
-import type { Block, CpuTensor, Kind, Memory } from '../memory/memory.js';
+import type { Block, CpuTensor, Kind } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 import { addressOf, copyRows, elementsOf, rowCount, rowsOf, stepsOf } from '../memory/views.js';
 import type { WeightFields } from '../weights/weights.js';
 

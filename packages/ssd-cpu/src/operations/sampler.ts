@@ -1,5 +1,6 @@
 import { expectNumber, expectShape, refuseUnknown, type Sampler, sizeOf, type SlotOptions } from '@mamba2/core';
-import type { Block, CpuTensor, Memory } from '../memory/memory.js';
+import type { Block, CpuTensor } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 import { addressOf, elementsOf, rowsOf, stepsOf } from '../memory/views.js';
 import { slotFields } from './slots.js';
 

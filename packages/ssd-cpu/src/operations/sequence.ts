@@ -12,7 +12,8 @@ import {
   type SsdOptions,
   type SsdWeights,
 } from '@mamba2/core';
-import type { Block, CpuTensor, Memory } from '../memory/memory.js';
+import type { Block, CpuTensor } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 import { addressOf, contiguous, headsOf, stepsOf } from '../memory/views.js';
 import { stateFields } from './slots.js';
 
@@ -120,7 +121,7 @@ export function sequenceOperations(memory: Memory) {
       p,
       g,
       n,
-      products: chunked ? memory.scratch(4 * b * g * Math.ceil(l / CHUNK) * CHUNK ** 2) : 0,
+      products: chunked ? memory.scratch(4 * b * g * Math.ceil(l / CHUNK) * chunkProducts(n)) : 0,
       scratch: memory.scratch(memory.threads * scratchEach),
       scratchEach,
     });
@@ -183,11 +184,15 @@ export function sequenceOperations(memory: Memory) {
   return { causalConv1d, ssd, selectiveScan };
 }
 
-/** Numbers of scratch memory a thread needs for a head's chunks: a tile, five vectors, M, x twice, and H transposed; or Bᵀ behind a tile. */
+/** Numbers of a chunk that all heads of a group share: C Bᵀ, C and Bᵀ. */
+function chunkProducts(n: number): number {
+  return CHUNK * (CHUNK + n + 4 * Math.ceil(n / 4));
+}
+
+/** Numbers of scratch memory a thread needs for a head's chunks: a tile, four vectors, [C | M], and in panels of 8 columns [H; x] and x once more. */
 function chunkScratch(p: number, n: number): number {
-  const P = 4 * Math.ceil(p / 4);
-  const N = 4 * Math.ceil(n / 4);
-  return 64 + Math.max(5 * CHUNK + CHUNK ** 2 + 2 * CHUNK * P + N * P, N * CHUNK + 64);
+  const width = 8 * Math.ceil(p / 8);
+  return 64 + 4 * CHUNK + (n + CHUNK) * (CHUNK + width) + CHUNK * width;
 }
 
 /** Numbers of scratch memory for single steps of a head: 8, B, C and the state in rows of whole fours. */

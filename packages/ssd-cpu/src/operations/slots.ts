@@ -1,5 +1,6 @@
 import { ArgumentError, expectShape, ShapeError, type SlotOptions, type StatefulOptions } from '@mamba2/core';
-import type { Block, CpuTensor, Memory } from '../memory/memory.js';
+import type { Block, CpuTensor } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 import { addressOf } from '../memory/views.js';
 
 /** The fields by which commands name slots and lengths; their numbers are held within range on the device. */

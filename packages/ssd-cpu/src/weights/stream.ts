@@ -1,7 +1,8 @@
 import { type BlockFormat, type BlockMatrix, type DType, type Stored, type Streamed } from '@mamba2/core';
 import { blockLayout, collect, exactly, FiniteCheck, notFinite, storageBytes } from '@mamba2/core/weights';
 import type { Format } from '../commands/layout.js';
-import type { Block, Memory } from '../memory/memory.js';
+import type { Block } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 import { quantiseRows } from './weight.js';
 
 /** Bytes of rows that are rounded at a time. */

@@ -12,7 +12,8 @@ import {
 } from '@mamba2/core';
 import { blockLayout, isBlockFormat, otherBlocks } from '@mamba2/core/weights';
 import { type Format, formats } from '../commands/layout.js';
-import type { Block, Memory } from '../memory/memory.js';
+import type { Block } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 
 /** A weight of this backend: the matrix's bytes and, for blocks, their scales. */
 export interface CpuWeight extends Weight<Block> {

@@ -18,7 +18,8 @@ import {
   storageBytes,
 } from '@mamba2/core/weights';
 import { type Format, formats } from '../commands/layout.js';
-import type { Block, CpuTensor, Memory } from '../memory/memory.js';
+import type { Block, CpuTensor } from '../memory/block.js';
+import type { Memory } from '../memory/memory.js';
 import { streamFinite, streamInto, streamRounded } from './stream.js';
 import { blockWeight, checked, type CpuWeight, type FormatOption, plainWeight, quantiseRows } from './weight.js';
 
