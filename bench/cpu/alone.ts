@@ -2,7 +2,7 @@ import { Mamba2 } from '@mamba2/model';
 import { wasm } from '@mamba2/ssd-cpu';
 import { storyteller } from '@mamba2/storyteller';
 import { inTurn, median, note } from './measure.ts';
-import { randomModel } from './network.ts';
+import { m129, randomModel, small } from './network.ts';
 import { ours } from './ours.ts';
 
 /** From `load` returning to the first token, and tokens a second, over whole generations as users call them. */
@@ -23,14 +23,13 @@ export async function benchStoryteller(threads: number): Promise<void> {
   note('storyteller', { 'first token, ms': median(firsts), 'tokens per second': median(rates) });
 }
 
-/** A model small enough that 100 000 tokens pass quickly; the cost that could grow with the position does not depend on its size. */
-const small = randomModel({ name: 'small', dModel: 256, layers: 4, vocab: 4096 });
-
 /** The cost of a decoding step at position 10 and at 100 000, in turn: two sequences of one model. */
 export async function benchPositions(threads: number): Promise<void> {
   console.log(`A step at position 10 and at 100 000, 256 × 4, ${threads} threads`);
   const backend = await wasm({ threads });
-  const [early, late] = [ours(backend, small), ours(backend, small)];
+  // Small enough that 100 000 tokens pass quickly; what could grow with the position does not depend on the model's size.
+  const model = randomModel(small);
+  const [early, late] = [ours(backend, model), ours(backend, model)];
   const ids = (length: number) => Int32Array.from({ length }, (_, i) => (i * 7919) % small.vocab);
   await early.prefill(ids(10));
   for (let fed = 0; fed < 100_000; fed += 1000) await late.prefill(ids(1000));
@@ -50,9 +49,10 @@ export async function benchPositions(threads: number): Promise<void> {
 
 /** Prefill in segments of 512, as the model feeds long prompts, up to 32 768 tokens: time per token, on one thread and on all. */
 export async function benchLengths(threads: number): Promise<void> {
-  console.log(`Prefill of 2048, 8192 and 32 768 tokens, and steps, 256 × 4, 1 and ${threads} threads`);
+  console.log(`Prefill of 2048, 8192 and 32 768 tokens, 256 × 4, 1 and ${threads} threads`);
   const [one, all] = [await wasm({ threads: 1 }), await wasm({ threads })];
-  const [alone, shared] = [ours(one, small), ours(all, small)];
+  const random = randomModel(small);
+  const [alone, shared] = [ours(one, random), ours(all, random)];
   const segment = Int32Array.from({ length: 512 }, (_, i) => (i * 7919) % small.vocab);
   const prefill = (model: typeof alone, length: number) => async () => {
     model.reset();
@@ -69,17 +69,31 @@ export async function benchLengths(threads: number): Promise<void> {
     );
     note(`prefill of ${length}`, { 'µs per token, all threads': (ms / length) * 1000 });
   }
-  const steps = (model: typeof alone) => async () => {
-    for (let i = 0; i < 20; i++) await model.step(i);
-  };
-  await inTurn(
-    '20 steps',
-    [
-      ['all threads', steps(shared)],
-      ['one thread', steps(alone)],
-    ],
-    51,
-  );
   one.dispose();
   all.dispose();
+}
+
+/** Decoding on one thread and on all: steps as a generation queues them, some in flight, of each of which a number is read. */
+export async function benchThreads(threads: number): Promise<void> {
+  console.log(`Decoding on 1 and ${threads} threads`);
+  for (const [sizes, formats, count] of [
+    [small, ['stored', 'q8'], 200],
+    [m129, ['stored', 'q8', 'q4'], 20],
+  ] as const) {
+    const model = randomModel(sizes);
+    for (const format of formats) {
+      const [one, all] = [await wasm({ threads: 1 }), await wasm({ threads })];
+      const [alone, shared] = [ours(one, model, format), ours(all, model, format)];
+      await inTurn(
+        `${model.name}, ${format === 'stored' ? 'f32' : format}, ${count} steps`,
+        [
+          ['all threads', () => shared.decode(count)],
+          ['one thread', () => alone.decode(count)],
+        ],
+        15,
+      );
+      one.dispose();
+      all.dispose();
+    }
+  }
 }

@@ -3,8 +3,8 @@ import { cpus, loadavg } from 'node:os';
 
 export type Contender = readonly [name: string, run: () => Promise<unknown>];
 
-/** Everything measured in this run, by what was measured; milliseconds unless a name says otherwise. */
-const results: Record<string, Record<string, number>> = {};
+/** Everything measured since the last {@link save}, by what was measured; milliseconds unless a name says otherwise. */
+let results: Record<string, Record<string, number>> = {};
 
 export function note(what: string, values: Record<string, number>): void {
   results[what] = { ...results[what], ...values };
@@ -50,23 +50,29 @@ export async function inTurn(
   return times.map(median);
 }
 
-/** @throws Error where two contenders compute different things */
-export function agree(what: string, a: Float32Array, b: Float32Array, tolerance = 1e-3): void {
+/** ‖a − b‖ / ‖b‖ */
+export function difference(a: Float32Array, b: Float32Array): number {
   let [error, norm] = [0, 0];
   a.forEach((v, i) => {
     error += (v - b[i]!) ** 2;
     norm += b[i]! ** 2;
   });
-  const relative = Math.sqrt(error / norm);
-  console.log(`  ${what}: relative L2 difference ${relative.toExponential(1)}`);
-  // By default that of two f32 computations in different orders, over many layers.
-  if (!(relative < tolerance)) throw new Error(`${what}: the contenders compute different things`);
+  return Math.sqrt(error / norm);
 }
 
-/** Keeps the results as JSON, with what they were measured on. */
+/** @throws Error where two contenders compute different things */
+export function agree(what: string, a: Float32Array, b: Float32Array): void {
+  const relative = difference(a, b);
+  console.log(`  ${what}: relative L2 difference ${relative.toExponential(1)}`);
+  // That of two f32 computations in different orders, over many layers.
+  if (!(relative < 1e-3)) throw new Error(`${what}: the contenders compute different things`);
+}
+
+/** Keeps the results so far as JSON, with what they were measured on; what follows begins anew. */
 export function save(name: string, conditions: object): void {
   const folder = new URL('../results/cpu/', import.meta.url);
   mkdirSync(folder, { recursive: true });
   const machine = { cpu: cpus()[0]!.model, cores: cpus().length, node: process.version, load: loadavg()[0] };
   writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify({ machine, ...conditions, results }, null, 2)}\n`);
+  results = {};
 }

@@ -8,6 +8,10 @@ export interface Sizes {
   readonly vocab: number;
 }
 
+export const small: Sizes = { name: 'small', dModel: 256, layers: 4, vocab: 4096 };
+/** Those of mamba2-130m. */
+export const m129: Sizes = { name: '129m', dModel: 768, layers: 24, vocab: 50288 };
+
 export const p = 64;
 export const n = 128;
 export const width = 4;

@@ -1,4 +1,4 @@
-import { type Backend, flat, heads, type Program, split, type Tensor, type WeightFormat } from '@mamba2/core';
+import { type Backend, flat, heads, type Program, slice, split, type Tensor, type WeightFormat } from '@mamba2/core';
 import { n, onBackend, p, type RandomModel, width } from './network.ts';
 
 /** The model on our backend: feed ids, read the last position's logits. */
@@ -45,6 +45,15 @@ export function ours(backend: Backend, model: RandomModel, format: WeightFormat 
     async step(id: number): Promise<Float32Array> {
       backend.scope(() => backend.copy(backend.upload(Int32Array.of(id), [1, 1]), token));
       return (await backend.read(step.run())) as Float32Array;
+    },
+    /** Steps as a generation queues them: up to `lookahead` are under way, and of each one number comes back, as a drawn token would. */
+    async decode(count: number): Promise<void> {
+      const reads: Promise<unknown>[] = [];
+      for (let i = 0; i < count; i++) {
+        if (i >= backend.lookahead) await reads[i - backend.lookahead];
+        reads.push(backend.read(slice(step.run(), 2, 0, 1)));
+      }
+      await Promise.all(reads);
     },
     reset(): void {
       backend.scope(() => {
