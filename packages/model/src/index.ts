@@ -21,4 +21,5 @@ export {
 } from './checkpoint/source.js';
 export type { State, StateOptions } from './state.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './checkpoint/safetensors.js';
-export { type LoadOptions, Mamba2, type PrefillOptions } from './mamba2.js';
+export type { LoadOptions } from './load.js';
+export { Mamba2, type PrefillOptions } from './mamba2.js';

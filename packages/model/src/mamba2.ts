@@ -1,82 +1,18 @@
-import {
-  ArgumentError,
-  type Backend,
-  CheckpointError,
-  expectNumber,
-  hostTensor,
-  refuseUnknown,
-  slice,
-  type Tensor,
-  UnsupportedError,
-} from '@mamba2/core';
-import { Tokenizer } from '@mamba2/tokenizer';
-import { type BackendName, openBackend } from './backends.js';
-import { type Checkpoint, openCheckpoint } from './checkpoint/checkpoint.js';
-import { readText } from './checkpoint/file.js';
-import type { FetchProgress } from './checkpoint/hub.js';
-import { openSource, type SourceInput, type SourceOptions } from './checkpoint/source.js';
+import { ArgumentError, type Backend, expectNumber, hostTensor, refuseUnknown, slice, type Tensor } from '@mamba2/core';
+import type { Tokenizer } from '@mamba2/tokenizer';
+import { closing } from './checkpoint/checkpoint.js';
+import type { SourceInput } from './checkpoint/source.js';
 import type { ModelConfig } from './config.js';
-import { expectLoadDtype, type LoadDtype } from './dtype.js';
 import { feed, type FeedOptions, padded } from './feed.js';
-import { fingerprint } from './fingerprint.js';
 import { type GenerateOptions, type Generator, generate, type Piece, type Prompt, promptIds } from './generate.js';
 import { inspect, type InspectedLayer } from './inspect.js';
-import { hasAttention, ROOM, Snapshot, tensorsOf, zeroStates } from './mixer-state.js';
+import { load, type Loaded, type LoadOptions } from './load.js';
+import { ROOM, Snapshot, tensorsOf, zeroStates } from './mixer-state.js';
 import { hidden, logits, type Network } from './network.js';
-import { type Score, type ScoreOptions, score } from './score.js';
 import type { FilePiece } from './quantize.js';
 import { saveCheckpoint } from './save.js';
+import { type Score, type ScoreOptions, score } from './score.js';
 import { loadState, State, type StateOptions } from './state.js';
-import { loadWeights, type LoadProgress } from './weights.js';
-
-/** How {@link Mamba2.load} loads a model, and where it computes. */
-export interface LoadOptions {
-  /** Where to compute: a backend, which its caller disposes, or the name of one, which the model makes and
-   *  disposes; WebGPU where there is a GPU, else WebAssembly, unless given. */
-  backend?: Backend | Promise<Backend> | BackendName;
-  /** How matrices are kept: as stored (the default), as floats of a type, or in blocks. */
-  dtype?: LoadDtype;
-  /**
-   * In place of the checkpoint's own tokenizer: an object, the text of a `tokenizer.json`, or null for none. mamba_ssm's checkpoints bring none: from
-   * a hub they get the one they were trained with, GPT-NeoX's (`EleutherAI/gpt-neox-20b`).
-   */
-  tokenizer?: Tokenizer | string | null;
-  /** A hub model's branch, tag or commit; `main` unless given. */
-  revision?: string;
-  /** An access token of the hub, for private and gated models. */
-  token?: string;
-  /** Another hub than https://huggingface.co. */
-  endpoint?: string;
-  /**
-   * Whether a hub's files are kept, true unless given: in Node where huggingface_hub keeps them (text names another folder), in a browser in the
-   * page's own file system. With false tensors are read straight from the hub.
-   */
-  cache?: boolean | string;
-  /** Bytes as they are fetched from a hub into the cache, then as they arrive on the backend. */
-  onProgress?: (progress: LoadProgress) => void;
-  signal?: AbortSignal;
-}
-
-const LOAD_OPTIONS = [
-  'backend',
-  'dtype',
-  'tokenizer',
-  'revision',
-  'token',
-  'endpoint',
-  'cache',
-  'onProgress',
-  'signal',
-];
-
-/** The longest `tokenizer.json` that is read. */
-const TOKENIZER_LIMIT = 256 << 20;
-
-/** An object without what is undefined. */
-function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
-}
 
 export interface PrefillOptions extends FeedOptions, StateOptions {
   /** Where to go on from, in place of a new state. */
@@ -111,23 +47,15 @@ export class Mamba2 {
   readonly parameters: number;
 
   readonly #network: Network;
-  readonly #release: () => void;
-  /** Opens the checkpoint again, as it was opened. */
-  readonly #reopen: (signal?: AbortSignal) => Promise<Checkpoint>;
+  readonly #release: Loaded['release'];
+  readonly #reopen: Loaded['reopen'];
 
-  private constructor(
-    network: Network,
-    tokenizer: Tokenizer | undefined,
-    checkpoint: Checkpoint,
-    mark: string,
-    release: () => void,
-    reopen: (signal?: AbortSignal) => Promise<Checkpoint>,
-  ) {
+  private constructor({ network, tokenizer, checkpoint, fingerprint, release, reopen }: Loaded) {
     this.name = checkpoint.name;
     this.config = checkpoint.config;
     this.backend = network.backend;
     this.tokenizer = tokenizer;
-    this.fingerprint = mark;
+    this.fingerprint = fingerprint;
     this.byteLength = checkpoint.totalBytes;
     this.parameters = Array.from(checkpoint.tensors.values()).reduce(
       (sum, t) => sum + t.shape.reduce((a, b) => a * b, 1),
@@ -144,36 +72,7 @@ export class Mamba2 {
    * @throws CheckpointError for damaged or contradictory files, UnsupportedError for an architecture this does not compute, naming it
    */
   static async load(source: SourceInput, options: LoadOptions = {}): Promise<Mamba2> {
-    refuseUnknown('load', options, LOAD_OPTIONS);
-    const { signal, onProgress, revision, token, endpoint, cache } = options;
-    const hub = defined({ revision, token, endpoint, cache });
-    const dtype = expectLoadDtype(options.dtype ?? 'stored');
-    const given = await options.backend;
-    const backend = given === undefined || typeof given === 'string' ? await openBackend(given) : given;
-    const disposeBackend = () => backend !== given && backend.dispose();
-    try {
-      const onFetch = ({ file, fetched, total }: FetchProgress) =>
-        onProgress?.({ stage: 'fetching', loaded: fetched, total, tensor: file });
-      const checkpoint = await openCheckpoint(source, { signal, hub, onFetch });
-      try {
-        expectAttention(backend, checkpoint);
-        const tokenizer = await findTokenizer(checkpoint, options.tokenizer, { signal, hub, onFetch });
-        const mark = await fingerprint(checkpoint, signal);
-        const { weights, free } = await loadWeights(backend, checkpoint, { dtype, onProgress, signal });
-        const network = { backend, config: checkpoint.config, weights };
-        const release = () => {
-          free();
-          disposeBackend();
-        };
-        const reopen = (again?: AbortSignal) => openCheckpoint(source, { signal: again, hub });
-        return new Mamba2(network, tokenizer, checkpoint, mark, release, reopen);
-      } finally {
-        await checkpoint.close();
-      }
-    } catch (error) {
-      disposeBackend();
-      throw error;
-    }
+    return new Mamba2(await load(source, options));
   }
 
   /** Ids that end a text: the checkpoint's, or else the tokenizer's end-of-text token. */
@@ -316,11 +215,7 @@ export class Mamba2 {
   async *save(options: { signal?: AbortSignal } = {}): AsyncGenerator<FilePiece, void> {
     refuseUnknown('save', options, ['signal']);
     const checkpoint = await this.#reopen(options.signal);
-    try {
-      yield* saveCheckpoint(checkpoint, options.signal);
-    } finally {
-      checkpoint.close();
-    }
+    yield* closing(checkpoint, () => saveCheckpoint(checkpoint, options.signal));
   }
 
   /** Frees the parameters, and the backend unless it was given. */
@@ -336,45 +231,4 @@ export class Mamba2 {
       bosTokenId: this.config.bosTokenId,
     };
   }
-}
-
-/** The tokenizer of mamba_ssm's published models, which name none. */
-const MAMBA_SSM_TOKENIZER = 'EleutherAI/gpt-neox-20b';
-
-/** What is given, or else the checkpoint's own, or else, of mamba_ssm's models on a hub, GPT-NeoX's from the same hub. */
-async function findTokenizer(
-  checkpoint: Checkpoint,
-  given: LoadOptions['tokenizer'],
-  options: SourceOptions,
-): Promise<Tokenizer | undefined> {
-  if (given === null) return undefined;
-  if (given !== undefined && typeof given !== 'string') return fitting(given, checkpoint);
-  let json = given ?? (await checkpoint.tokenizerJson());
-  if (json === undefined && checkpoint.fromHub && checkpoint.config.format === 'mamba_ssm') {
-    // The model's revision is not the tokenizer's.
-    const { token, endpoint, cache } = options.hub ?? {};
-    const hub = defined({ token, endpoint, cache });
-    const source = await openSource(MAMBA_SSM_TOKENIZER, { ...options, hub });
-    json = await readText(source.file('tokenizer.json'), TOKENIZER_LIMIT, options.signal).finally(() => source.close());
-  }
-  return json === undefined ? undefined : fitting(Tokenizer.fromJSON(json), checkpoint);
-}
-
-/** @throws UnsupportedError for a hybrid on a backend that has no attention, before anything is loaded */
-function expectAttention(backend: Backend, { name, config }: Checkpoint): void {
-  if (!hasAttention(config) || Object.hasOwn(backend.describe().operations, 'attention')) return;
-  throw new UnsupportedError(`attention layers on the ${backend.name} backend`, {
-    given: name,
-    fix: "load it with { backend: 'wasm' }, or --backend wasm",
-  });
-}
-
-/** @throws CheckpointError when the tokenizer has ids that the embedding does not */
-function fitting(tokenizer: Tokenizer, { config }: Checkpoint): Tokenizer {
-  if (tokenizer.vocabSize <= config.paddedVocabSize) return tokenizer;
-  throw new CheckpointError('the tokenizer has more tokens than the embedding has rows', {
-    given: `${tokenizer.vocabSize} tokens`,
-    expected: `at most ${config.paddedVocabSize}`,
-    fix: 'use the tokenizer that belongs to this checkpoint',
-  });
 }

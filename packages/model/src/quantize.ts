@@ -8,7 +8,13 @@ import {
 } from '@mamba2/core';
 import { isBlockFormat, quantise } from '@mamba2/core/weights';
 import { blockParts, blocksMetadata } from './checkpoint/block-tensors.js';
-import { type Checkpoint, type CheckpointTensor, openCheckpoint, type ReadProgress } from './checkpoint/checkpoint.js';
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  closing,
+  openCheckpoint,
+  type ReadProgress,
+} from './checkpoint/checkpoint.js';
 import { numbersOf } from './checkpoint/convert.js';
 import { readWhole } from './checkpoint/file.js';
 import { isMatrix } from './checkpoint/layout.js';
@@ -56,15 +62,14 @@ export async function* quantize(source: SourceInput, options: QuantizeOptions): 
   const { dtype, onProgress, signal } = options;
   if (!isBlockFormat(dtype)) throw new ArgumentError('dtype', { given: String(dtype), expected: '"q8" or "q4"' });
   const checkpoint = await openCheckpoint(source, { signal, onProgress });
-  try {
+  yield* closing(checkpoint, async function* () {
     for (const file of companions) {
       const bytes = await readWhole(checkpoint.source.file(file), companionLimit, signal);
       if (bytes) yield { file, bytes };
     }
     for await (const bytes of quantizedTensors(checkpoint, dtype, signal)) yield { file: 'model.safetensors', bytes };
-  } finally {
-    checkpoint.close();
-  }
+    await checkpoint.verified(signal);
+  });
 }
 
 /** The bytes of a safetensors file: tensors that stay, then each matrix in blocks. */

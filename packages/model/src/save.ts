@@ -37,7 +37,7 @@ export async function* saveCheckpoint(checkpoint: Checkpoint, signal?: AbortSign
     const ids = { bos_token_id: bosTokenId, eos_token_id: eosTokenIds.length > 1 ? eosTokenIds : eosTokenIds[0] };
     yield { file: 'generation_config.json', bytes: encoder.encode(`${JSON.stringify(ids, undefined, 2)}\n`) };
     for await (const bytes of safetensors(list, signal)) yield { file: 'model.safetensors', bytes };
-    return;
+    return checkpoint.verified(signal);
   }
   const all = list.map(({ name, tensor }) => ({
     name,
@@ -49,6 +49,7 @@ export async function* saveCheckpoint(checkpoint: Checkpoint, signal?: AbortSign
   // A tied head is the embedding under a second name.
   const aliases = config.tieEmbeddings ? [{ name: 'lm_head.weight', of: 'backbone.embedding.weight' }] : [];
   for await (const bytes of torchArchive(all, aliases)) yield { file: 'pytorch_model.bin', bytes };
+  await checkpoint.verified(signal);
 }
 
 async function* safetensors(

@@ -56,7 +56,7 @@ export interface ModelWeights<S> {
 
 /** How far loading is. */
 export interface LoadProgress {
-  /** `fetching` while one of a hub's files comes into the cache; `loading` tensors onto the backend. */
+  /** `fetching` while one of a hub's files comes into the cache, and is loaded meanwhile; `loading` tensors onto the backend. */
   stage: 'fetching' | 'loading';
   /** Bytes of the file that are here, or of tensors that are on the backend. */
   loaded: number;
@@ -64,6 +64,8 @@ export interface LoadProgress {
   total: number;
   /** The tensor that came last, or the file that is fetched. */
   tensor: string;
+  /** Another tab fetches the file, and this one waits for it. */
+  elsewhere?: boolean;
 }
 
 export interface LoadWeightsOptions {

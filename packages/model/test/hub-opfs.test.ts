@@ -177,13 +177,15 @@ const tests = () => {
     expect(asked()).toHaveLength(1);
   });
 
-  it('goes on where a page that is gone stopped, while another waits for it', async () => {
-    const bytes = new Uint8Array(randomBytes(PART + 200_000));
+  it('goes on where a page that is gone stopped, while another waits for it and is told', async () => {
+    const bytes = new Uint8Array(randomBytes(PART + (3 << 20)));
     hub.files = { [WEIGHTS]: bytes };
+    let more = () => {};
     hub.interfere = (_, response, path) => {
       if (!path.startsWith('/cdn/')) return false;
       response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` });
       response.write(bytes.subarray(0, PART + 100_000));
+      more = () => response.write(bytes.subarray(PART + 100_000, PART + (2 << 20)));
       return true;
     };
     const [first, second] = [await open(), await open()];
@@ -194,6 +196,10 @@ const tests = () => {
 
     const givenUp = file(second, WEIGHTS);
     await waits();
+    expect(await second.evaluate(() => globalThis.page.elsewhere)).toBe(PART);
+    more();
+    await second.waitForFunction((some) => globalThis.page.elsewhere > some, PART + (1 << 20));
+    expect(await second.evaluate(() => globalThis.page.fetched)).toBe(0);
     await second.evaluate(() => globalThis.page.giveUp.abort('enough'));
     expect(await givenUp).toBe('enough');
 

@@ -128,6 +128,40 @@ describe('a model of a hub', () => {
     await other.close();
   });
 
+  test('is read while it comes, and asked for no byte twice', async () => {
+    const bytes = hub.files[WEIGHTS]!;
+    const { tensors } = await openCheckpoint({ name: 'm', files: hub.files });
+    const first = 1 << 16; // what opening reads of it
+    expect(bytes.length).toBeGreaterThan(2 * first);
+    let send = () => {};
+    hub.interfere = (_, response, path) => {
+      if (!path.startsWith('/cdn/')) return false;
+      response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` });
+      response.write(bytes.subarray(0, first));
+      send = () => response.end(bytes.subarray(first));
+      return true;
+    };
+    const checkpoint = await open();
+    expect([...checkpoint.tensors.keys()]).toEqual([...tensors.keys()]);
+    expect(blobs()).not.toContain(hashOf(WEIGHTS, bytes));
+    send();
+    expect(await contents(checkpoint)).toEqual(want);
+    expect(blobs()).toContain(hashOf(WEIGHTS, bytes));
+    expect(hub.seen.filter((line) => line.includes('/cdn/'))).toHaveLength(1);
+    await checkpoint.close();
+  });
+
+  test('of which the last byte is wrong is given out, but never loaded', async () => {
+    const wrong = hub.files[WEIGHTS]!.slice();
+    wrong[wrong.length - 1]! ^= 1;
+    hub.interfere = (_, response, path) => path.startsWith('/cdn/') && Boolean(response.writeHead(200).end(wrong));
+    const options = { backend: 'reference', endpoint: hub.endpoint, cache } as const;
+    expect(await refusal(Mamba2.load(ID, options))).toMatch(/hash is another/);
+    expect(blobs().filter((name) => name.startsWith(hashOf(WEIGHTS, hub.files[WEIGHTS]!)))).toEqual([]);
+    hub.interfere = undefined;
+    (await Mamba2.load(ID, options)).dispose();
+  });
+
   test('of an earlier revision stays what it was', async () => {
     const first = commitOf(hub.files);
     await all();
@@ -223,16 +257,17 @@ describe('a hub that is in trouble', () => {
   });
 
   test('a stall counts as a broken connection', async () => {
+    const bytes = hub.files[WEIGHTS]!;
+    const wrong = bytes.slice(0, -100);
+    wrong[wrong.length - 1]! ^= 1;
     let stalls = 1;
     hub.interfere = (_, response, path) => {
       if (!path.startsWith('/cdn/') || stalls-- <= 0) return false;
-      response.writeHead(206, {
-        'content-range': `bytes 0-${hub.files[WEIGHTS]!.length - 1}/${hub.files[WEIGHTS]!.length}`,
-      });
-      response.write('x');
+      response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` });
+      response.write(wrong);
       return true;
     };
-    // The stalled byte is wrong, too: only the hash can tell, and then nothing of it stays.
+    // The last byte before the stall is wrong, too: only the hash can tell, and then nothing of it stays.
     expect(await refusal(all({ http: http({ stall: 100 }) }))).toMatch(/hash is another/);
     expect(await all({ http: http({ stall: 5000 }) })).toEqual(want);
   });
@@ -306,10 +341,18 @@ describe('the cache', () => {
     const blob = join(cache, 'models--someone--tiny-mamba2', 'blobs', hashOf(WEIGHTS, hub.files[WEIGHTS]!));
     writeFileSync(blob, 'short');
     expect(await all()).toEqual(want);
-    rmSync(blob);
-    writeFileSync(`${blob}.incomplete`, 'not the beginning');
-    expect(await refusal(all())).toMatch(/hash is another/);
-    expect(await all()).toEqual(want);
+    for (const [at, message] of [
+      [hub.files[WEIGHTS]!.length - 100, /hash is another/],
+      // A header that makes no sense is refused before all of the file is here; what is here is not gone on with.
+      [4, /its header is too long/],
+    ] as const) {
+      rmSync(blob);
+      const beginning = hub.files[WEIGHTS]!.slice(0, at + 1);
+      beginning[at]! ^= 64;
+      writeFileSync(`${blob}.incomplete`, beginning);
+      expect(await refusal(all())).toMatch(message);
+      expect(await all()).toEqual(want);
+    }
   });
 
   test('that can not be written says so', async () => {

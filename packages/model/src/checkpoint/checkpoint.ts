@@ -53,8 +53,13 @@ export interface Checkpoint {
   readonly fromHub: boolean;
   /** The text of `tokenizer.json`; undefined where the checkpoint has none. */
   tokenizerJson(): Promise<string | undefined>;
-  /** Ends what is under way. */
-  close(): void;
+  /**
+   * Waits until what was read is known to be right: a hub's files are read while they come, and their hashes come last.
+   * @throws CheckpointError when it was not
+   */
+  verified(signal?: AbortSignal): Promise<void>;
+  /** Ends what is under way. @param error what reading failed with, if it did */
+  close(error?: unknown): Promise<void>;
 }
 
 /** How far reading is. */
@@ -88,8 +93,8 @@ const tokenizerLimit = 256 << 20;
 export async function openCheckpoint(input: SourceInput, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
   const { signal, onProgress } = options;
   const source = await openSource(input, options);
-  const close = () => {
-    if (source !== input) source.close();
+  const close = async (error?: unknown) => {
+    if (source !== input) await source.close(error);
   };
   try {
     const config = await readConfig(source, signal);
@@ -109,12 +114,26 @@ export async function openCheckpoint(input: SourceInput, options: OpenCheckpoint
       ),
       totalBytes,
       fromHub: source.fromHub === true,
+      verified: async (given) => source.verified?.(given ?? signal),
       tokenizerJson: () => readText(source.file('tokenizer.json'), tokenizerLimit, signal),
       close,
     };
   } catch (error) {
-    close();
+    await close(error);
     throw error;
+  }
+}
+
+/** What `run` makes of a checkpoint, piece by piece; then the checkpoint is closed. */
+export async function* closing<T>(checkpoint: Checkpoint, run: () => AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+  let failure: unknown;
+  try {
+    yield* run();
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    await checkpoint.close(failure);
   }
 }
 

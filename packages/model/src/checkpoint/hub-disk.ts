@@ -1,7 +1,7 @@
 import { CheckpointError } from '@mamba2/core';
 import { diskFile } from './disk-file.js';
 import type { RandomAccessFile } from './file.js';
-import type { Fetch, HubCache, HubFile, HubSnapshot } from './hub.js';
+import type { Fetching, HubCache, HubFile, HubSnapshot } from './hub.js';
 import { fileHash } from './hub-hash.js';
 import { shown } from './shown.js';
 
@@ -68,24 +68,29 @@ class DiskCache implements HubCache {
     });
   }
 
-  async complete(snapshot: HubSnapshot, file: HubFile, fetch: Fetch): Promise<RandomAccessFile> {
+  async complete(snapshot: HubSnapshot, file: HubFile, fetching: Fetching): Promise<RandomAccessFile> {
     const folder = this.#folderOf(snapshot.id);
-    const blob = this.path.join(folder, 'blobs', file.hash.hex);
+    const blob = this.#blobOf(snapshot, file);
     const size = await this.fs.stat(blob).then(
       (stats) => stats.size,
       () => undefined,
     );
-    if (size !== file.size) await this.#writing(() => this.#bring(blob, file, fetch));
+    if (size !== file.size) await this.#writing(() => this.#bring(blob, file, fetching));
     await this.#writing(() =>
       this.#link(blob, this.path.join(folder, 'snapshots', snapshot.commit, ...file.path.split('/'))),
     );
     return diskFile(shown(file.path), blob);
   }
 
+  async forget(snapshot: HubSnapshot, file: HubFile): Promise<void> {
+    await this.#writing(() => this.fs.rm(`${this.#blobOf(snapshot, file)}.incomplete`, { force: true }));
+  }
+
   /** Brings a blob: into a file that is this call's alone, and under the blob's own name once its hash is right. */
-  async #bring(blob: string, file: HubFile, fetch: Fetch): Promise<void> {
+  async #bring(blob: string, file: HubFile, { fetch, onArrived }: Fetching): Promise<void> {
     await this.fs.mkdir(this.path.dirname(blob), { recursive: true });
     const part = await this.#claim(blob, file.size);
+    const here = diskFile(shown(file.path), part);
     const handle = await this.fs.open(part, 'a+');
     try {
       const hash = await fileHash(file);
@@ -93,12 +98,14 @@ class DiskCache implements HubCache {
       for await (const piece of handle.createReadStream({ start: 0, autoClose: false })) {
         hash.update(piece as Uint8Array);
         at += (piece as Uint8Array).byteLength;
+        onArrived(here, at);
       }
       if (at < file.size) {
         for await (const piece of fetch(at)) {
           await handle.appendFile(piece);
           hash.update(piece);
           at += piece.byteLength;
+          onArrived(here, at);
         }
       }
       if (at !== file.size || !hash.matches()) {
@@ -173,6 +180,10 @@ class DiskCache implements HubCache {
         cause,
       });
     }
+  }
+
+  #blobOf({ id }: HubSnapshot, { hash }: HubFile): string {
+    return this.path.join(this.#folderOf(id), 'blobs', hash.hex);
   }
 
   #folderOf(id: string): string {

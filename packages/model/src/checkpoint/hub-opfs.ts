@@ -1,11 +1,12 @@
 import { CheckpointError } from '@mamba2/core';
-import { blobFile, expectRange, type RandomAccessFile } from './file.js';
-import type { Fetch, HubCache, HubFile, HubSnapshot } from './hub.js';
+import type { RandomAccessFile } from './file.js';
+import type { Fetching, HubCache, HubFile, HubSnapshot } from './hub.js';
 import { fileHash } from './hub-hash.js';
+import { joined, partBytes, readFile, readText, remove, writeFile } from './opfs-files.js';
 import { shown } from './shown.js';
 
-/** Bytes in a part. A part is written as a whole or not at all, so an interrupted download goes on from the last whole one. */
-const partBytes = 32 << 20;
+/** Bytes after which other tabs that wait are told. */
+const toldBytes = 1 << 20;
 
 /** Where the cache lies in the page's own file system. */
 const rootName = 'mamba2-hub';
@@ -52,7 +53,7 @@ class OpfsCache implements HubCache {
   constructor(private readonly root: FileSystemDirectoryHandle) {}
 
   async remembered(id: string, revision: string) {
-    const snapshot = await this.#text(await this.#folder('snapshots'), snapshotName(id, revision));
+    const snapshot = await readText(await this.#folder('snapshots'), snapshotName(id, revision));
     if (snapshot === undefined) return undefined;
     const files = new Map((JSON.parse(snapshot) as HubFile[]).map((file) => [file.path, file]));
     return {
@@ -77,7 +78,7 @@ class OpfsCache implements HubCache {
   async remember({ id, revision, files }: HubSnapshot): Promise<void> {
     const list = new TextEncoder().encode(JSON.stringify([...files.values()]));
     await this.#folder('snapshots')
-      .then((folder) => this.#write(folder, snapshotName(id, revision), list))
+      .then((folder) => writeFile(folder, snapshotName(id, revision), list))
       .catch(() => {}); // Only costs that the model can't be used offline.
   }
 
@@ -108,7 +109,7 @@ class OpfsCache implements HubCache {
     const folder = await this.root.getDirectoryHandle(hash).catch(() => undefined);
     let bytes = 0;
     for await (const name of folder?.keys() ?? [])
-      if (name !== 'complete') bytes += (await this.#read(folder!, name))?.size ?? 0;
+      if (name !== 'complete') bytes += (await readFile(folder!, name))?.size ?? 0;
     return bytes;
   }
 
@@ -117,36 +118,74 @@ class OpfsCache implements HubCache {
     const found = new Map<string, HubFile[]>();
     const folder = await this.#folder('snapshots');
     for await (const name of folder.keys())
-      found.set(decodeURIComponent(name), JSON.parse((await this.#text(folder, name)) ?? '[]') as HubFile[]);
+      found.set(decodeURIComponent(name), JSON.parse((await readText(folder, name)) ?? '[]') as HubFile[]);
     return found;
   }
 
-  async complete(_: HubSnapshot, file: HubFile, fetch: Fetch, signal: AbortSignal): Promise<RandomAccessFile> {
+  async complete(_: HubSnapshot, file: HubFile, fetching: Fetching): Promise<RandomAccessFile> {
     const kept = await this.#complete(file);
     if (kept) return kept;
-    return navigator.locks.request(`${rootName}/${file.hash.hex}`, { signal }, () => this.#bring(file, fetch));
+    const name = lockName(file);
+    const { locks } = navigator;
+    const bring = (lock: Lock | null) => lock && this.#bring(file, fetching);
+    const brought = await locks.request(name, { ifAvailable: true }, bring);
+    if (brought) return brought;
+    // Another tab brings it, and tells how far it is.
+    const channel = new BroadcastChannel(name);
+    channel.addEventListener('message', ({ data }) => fetching.onElsewhere(data as number));
+    fetching.onElsewhere(await this.#keptBytes(file));
+    try {
+      return (await locks.request(name, { signal: fetching.signal }, bring))!;
+    } finally {
+      channel.close();
+    }
+  }
+
+  async forget(_: HubSnapshot, file: HubFile): Promise<void> {
+    await navigator.locks.request(lockName(file), { ifAvailable: true }, async (lock) => {
+      if (lock && !(await this.#complete(file))) await remove(this.root, file.hash.hex);
+    });
+  }
+
+  /** Bytes in the whole parts of a content that is on its way. */
+  async #keptBytes(file: HubFile): Promise<number> {
+    const folder = await this.#folder(file.hash.hex);
+    let at = 0;
+    while ((await readFile(folder, `${at / partBytes}`))?.size === partBytes) at += partBytes;
+    return at;
   }
 
   /** Brings a content, unless another tab has by now. */
-  async #bring(file: HubFile, fetch: Fetch): Promise<RandomAccessFile> {
+  async #bring(file: HubFile, { fetch, onArrived }: Fetching): Promise<RandomAccessFile> {
     const kept = await this.#complete(file);
     if (kept) return kept;
+    const channel = new BroadcastChannel(lockName(file));
     try {
       const folder = await this.#folder(file.hash.hex);
       const hash = await fileHash(file);
       let at = 0;
-      for (let part = await this.#read(folder, '0'); part?.size === partBytes;) {
+      const parts: File[] = [];
+      const arrived = (part: File) => {
+        parts.push(part);
+        at += part.size;
+        onArrived(joined(shown(file.path), [...parts], at), at);
+      };
+      for (let part = await readFile(folder, '0'); part?.size === partBytes;) {
         hash.update(new Uint8Array(await part.arrayBuffer()));
-        at += partBytes;
-        part = await this.#read(folder, `${at / partBytes}`);
+        arrived(part);
+        part = await readFile(folder, `${at / partBytes}`);
       }
       let pending: Uint8Array<ArrayBuffer>[] = [];
       let gathered = 0;
       const flush = async () => {
-        await this.#write(folder, `${Math.floor(at / partBytes)}`, ...pending);
-        at += gathered;
+        const name = `${Math.floor(at / partBytes)}`;
+        await writeFile(folder, name, ...pending);
         [pending, gathered] = [[], 0];
+        const part = await readFile(folder, name);
+        if (!part) throw isGone(file);
+        arrived(part);
       };
+      let told = 0;
       if (at < file.size) {
         for await (const piece of fetch(at)) {
           hash.update(piece);
@@ -157,6 +196,9 @@ class OpfsCache implements HubCache {
             from += some.byteLength;
             if (gathered === partBytes) await flush();
           }
+          if (at + gathered - told < toldBytes) continue;
+          told = at + gathered;
+          channel.postMessage(told);
         }
       }
       if (gathered > 0) await flush();
@@ -168,7 +210,7 @@ class OpfsCache implements HubCache {
           fix: 'load the model again; what was fetched has been removed',
         });
       }
-      await this.#write(folder, 'complete', new TextEncoder().encode(`${file.size}`));
+      await writeFile(folder, 'complete', new TextEncoder().encode(`${file.size}`));
     } catch (error) {
       if ((error as { name?: unknown }).name !== 'QuotaExceededError') throw error;
       await remove(this.root, file.hash.hex);
@@ -177,21 +219,21 @@ class OpfsCache implements HubCache {
         fix: 'remove models that are kept, or pass { cache: false } to read it from the hub each time',
         cause: error,
       });
+    } finally {
+      channel.close();
     }
     const whole = await this.#complete(file);
     if (whole) return whole;
-    throw new CheckpointError(`${shown(file.path)} is gone: the browser took its storage back`, {
-      fix: 'make room on the device, or pass { cache: false }',
-    });
+    throw isGone(file);
   }
 
   /** A content that is here as a whole. */
   async #complete(file: HubFile): Promise<RandomAccessFile | undefined> {
     const folder = await this.root.getDirectoryHandle(file.hash.hex).catch(() => undefined);
-    if (!folder || (await this.#text(folder, 'complete')) !== `${file.size}`) return undefined;
+    if (!folder || (await readText(folder, 'complete')) !== `${file.size}`) return undefined;
     const parts: File[] = [];
     for (let at = 0; at < file.size; at += partBytes) {
-      const part = await this.#read(folder, `${at / partBytes}`);
+      const part = await readFile(folder, `${at / partBytes}`);
       if (part?.size !== Math.min(partBytes, file.size - at)) return undefined;
       parts.push(part);
     }
@@ -201,59 +243,14 @@ class OpfsCache implements HubCache {
   async #folder(name: string): Promise<FileSystemDirectoryHandle> {
     return this.root.getDirectoryHandle(name, { create: true });
   }
-
-  async #read(folder: FileSystemDirectoryHandle, name: string): Promise<File | undefined> {
-    try {
-      return await (await folder.getFileHandle(name)).getFile();
-    } catch {
-      return undefined;
-    }
-  }
-
-  async #text(folder: FileSystemDirectoryHandle, name: string): Promise<string | undefined> {
-    return (await this.#read(folder, name))?.text().catch(() => undefined);
-  }
-
-  /** Writes a file as a whole: what was written shows when it is closed. */
-  async #write(folder: FileSystemDirectoryHandle, name: string, ...pieces: Uint8Array<ArrayBuffer>[]): Promise<void> {
-    const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
-    try {
-      for (const piece of pieces) await writable.write(piece);
-      await writable.close();
-    } catch (error) {
-      await writable.abort().catch(() => {});
-      throw error;
-    }
-  }
-}
-
-async function remove(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
-  await folder.removeEntry(name, { recursive: true }).catch(() => {});
 }
 
 const snapshotName = (id: string, revision: string) => encodeURIComponent(`${id}@${revision}`);
 
-/** Parts of equal size, but for the last, as one file. */
-function joined(name: string, parts: readonly File[], size: number): RandomAccessFile {
-  const files = parts.map((part) => blobFile(name, part));
-  return {
-    name,
-    async size(signal) {
-      signal?.throwIfAborted();
-      return size;
-    },
-    async read(start, end, signal) {
-      signal?.throwIfAborted();
-      expectRange(name, start, end, size);
-      const bytes = new Uint8Array(end - start);
-      for (let at = start; at < end;) {
-        const index = Math.floor(at / partBytes);
-        const from = at - index * partBytes;
-        const to = Math.min(partBytes, end - index * partBytes);
-        bytes.set(await files[index]!.read(from, to, signal), at - start);
-        at += to - from;
-      }
-      return bytes;
-    },
-  };
+const lockName = ({ hash }: HubFile) => `${rootName}/${hash.hex}`;
+
+function isGone({ path }: HubFile): CheckpointError {
+  return new CheckpointError(`${shown(path)} is gone: the browser took its storage back`, {
+    fix: 'make room on the device, or pass { cache: false }',
+  });
 }

@@ -1,4 +1,5 @@
-import { CheckpointError } from '@mamba2/core';
+import { CheckpointError, UnsupportedError } from '@mamba2/core';
+import { ArrivingFile, type Arrival } from './arriving.js';
 import type { RandomAccessFile } from './file.js';
 import { HttpClient, type HttpOptions } from './http-client.js';
 import { httpFile } from './http-file.js';
@@ -28,6 +29,8 @@ export interface FetchProgress {
   readonly file: string;
   readonly fetched: number;
   readonly total: number;
+  /** Another tab fetches it, and this one waits. */
+  readonly elsewhere?: boolean;
 }
 
 /** What a hub says of one file. */
@@ -52,12 +55,19 @@ export interface HubCache {
   remembered(id: string, revision: string): Promise<Folder | undefined>;
   /** Notes down what a revision is now. */
   remember(snapshot: HubSnapshot): Promise<void>;
-  /**
-   * A file of which all is here and has been verified: what is kept, or what `fetch` brings.
-   * @param fetch the file's bytes from a byte on
-   * @param signal ends waiting for whoever else brings it
-   */
-  complete(snapshot: HubSnapshot, file: HubFile, fetch: Fetch, signal: AbortSignal): Promise<RandomAccessFile>;
+  /** A file of which all is here and has been verified: what is kept, or what is fetched. */
+  complete(snapshot: HubSnapshot, file: HubFile, fetching: Fetching): Promise<RandomAccessFile>;
+  /** Drops what an attempt that ended has left of a file that is not all here. */
+  forget(snapshot: HubSnapshot, file: HubFile): Promise<void>;
+}
+
+/** How a cache gets at a file, and whom it tells. */
+export interface Fetching extends Pick<Arrival, 'onArrived'> {
+  readonly fetch: Fetch;
+  /** Someone else brings the file, and has so many bytes of it. */
+  onElsewhere(fetched: number): void;
+  /** Ends fetching, and waiting for whoever else fetches. */
+  readonly signal: AbortSignal;
 }
 
 /** The bytes of a file from `start` on. */
@@ -73,8 +83,8 @@ export function isHubId(text: string): boolean {
 }
 
 /**
- * A model of a hub as a folder. Files are fetched when they are first read, as a whole, verified by size and hash and kept; a kept model needs
- * no network. Without a cache, ranges are read from the hub directly.
+ * A model of a hub as a folder. Files are fetched when they are first read, as a whole, and can be read while they come; they are verified by size
+ * and hash and kept. A kept model needs no network. Without a cache, ranges are read from the hub directly.
  * @throws CheckpointError when there is no such model or it is not open to the caller, saying what to do
  */
 export async function hubFolder(
@@ -100,35 +110,53 @@ export async function hubFolder(
     throw error;
   }
   await cache?.remember(snapshot);
-  const name = `${id}@${revision}`;
   const resolve = (path: string) =>
     new URL(`${base}/${id}/resolve/${snapshot.commit}/${path.split('/').map(encodeURIComponent).join('/')}`);
+  const remoteFile = (path: string) => httpFile(shown(path), resolve(path), lifetime, client);
+  const arriving = new Map<HubFile, ArrivingFile>();
+
+  function keptFile(file: HubFile, by: HubCache): ArrivingFile {
+    const { path, size } = file;
+    const told = (fetched: number, elsewhere?: true) =>
+      onFetch?.({ file: path, fetched, total: size, ...(elsewhere && { elsewhere }) });
+    return new ArrivingFile({
+      name: shown(path),
+      size,
+      remote: remoteFile(path),
+      lifetime,
+      bring: ({ onArrived, onAnswer }) =>
+        by.complete(snapshot, file, {
+          fetch: (start) => download(client, resolve(path), file, start, lifetime, onAnswer, told),
+          onArrived,
+          onElsewhere: (fetched) => told(fetched, true),
+          signal: lifetime,
+        }),
+    });
+  }
+
   return {
-    name,
+    name: `${id}@${revision}`,
     fromHub: true,
     file(path) {
       const file = snapshot.files.get(path);
-      const remote = httpFile(shown(path), resolve(path), lifetime, client);
-      if (!file) return { ...remote, size: async () => undefined };
-      if (!cache) return remote;
-      let opening: Promise<RandomAccessFile> | undefined;
-      const fetch: Fetch = (start) => download(client, resolve(path), file, start, lifetime, onFetch);
-      const open = () =>
-        (opening ??= cache.complete(snapshot, file, fetch, lifetime).catch((error: unknown) => {
-          opening = undefined;
-          throw error;
-        }));
-      return {
-        name: shown(path),
-        async size(signal) {
-          signal?.throwIfAborted();
-          return file.size;
-        },
-        async read(start, end, signal) {
-          signal?.throwIfAborted();
-          return (await open()).read(start, end, signal);
-        },
-      };
+      if (!file) return { ...remoteFile(path), size: async () => undefined };
+      if (!cache) return remoteFile(path);
+      const opened = arriving.get(file) ?? keptFile(file, cache);
+      arriving.set(file, opened);
+      return opened;
+    },
+    async verified(signal) {
+      for (const file of arriving.values()) await file.verified(signal);
+    },
+    async close(error) {
+      const files = [...arriving];
+      // What could not be read may be wrong bytes, which would be gone on with for ever; a broken network says nothing against them.
+      const isSuspect =
+        (error instanceof CheckpointError || error instanceof UnsupportedError) &&
+        !files.some(([, opened]) => opened.failedWith(error));
+      for (const [file, opened] of files) {
+        if ((await opened.ended()) && isSuspect) await cache?.forget(snapshot, file);
+      }
     },
   };
 }
@@ -140,11 +168,13 @@ async function* download(
   { path, size }: HubFile,
   start: number,
   signal: AbortSignal,
-  onFetch?: (progress: FetchProgress) => void,
+  onAnswer: Arrival['onAnswer'],
+  onFetched: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const label = `${shown(path)} at ${url.origin}`;
   const open = async (from: number) => {
     const response = await client.request(label, url, signal, { headers: { Range: `bytes=${from}-` } });
+    onAnswer(response.status === 206);
     if (response.status === 200) return response;
     if (response.status !== 206) {
       await response.body?.cancel();
@@ -162,10 +192,10 @@ async function* download(
     return response;
   };
   let fetched = start;
-  onFetch?.({ file: path, fetched, total: size });
+  onFetched(fetched);
   for await (const chunk of client.range(label, start, size, open, signal)) {
     yield chunk;
     fetched += chunk.byteLength;
-    onFetch?.({ file: path, fetched, total: size });
+    onFetched(fetched);
   }
 }

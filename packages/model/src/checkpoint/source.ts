@@ -43,8 +43,16 @@ export interface Source {
    * @throws CheckpointError when the path is absolute or leads out of the folder
    */
   file(path: string): RandomAccessFile;
-  /** Ends what is under way; files of a closed source may no longer be read. */
-  close(): void;
+  /**
+   * Where files are read before all of them is here: waits until what was read is known to be right.
+   * @throws CheckpointError when it was not
+   */
+  verified?(signal?: AbortSignal): Promise<void>;
+  /**
+   * Ends what is under way; files of a closed source may no longer be read.
+   * @param error what reading failed with, if it did: nothing stays of what may be to blame
+   */
+  close(error?: unknown): void | Promise<void>;
 }
 
 /**
@@ -65,12 +73,18 @@ export async function openSource(input: SourceInput, options: SourceOptions = {}
       lifetime.throwIfAborted();
       return folder.file(insidePath(folder.name, path));
     },
-    close: () => closing.abort(new CheckpointError(`${folder.name} was closed`, { fix: 'load the model again' })),
+    async verified(given) {
+      await folder.verified?.(given ?? signal);
+    },
+    async close(error) {
+      closing.abort(new CheckpointError(`${folder.name} was closed`, { fix: 'load the model again' }));
+      await folder.close?.(error);
+    },
   };
 }
 
 /** A source without its guards. */
-export type Folder = Pick<Source, 'name' | 'file' | 'fromHub'>;
+export type Folder = Pick<Source, 'name' | 'file' | 'fromHub' | 'verified'> & Partial<Pick<Source, 'close'>>;
 
 async function openFolder(
   input: Exclude<SourceInput, Source>,

@@ -32,6 +32,7 @@ export async function contents(checkpoint: Checkpoint): Promise<Map<string, stri
     const { dtype, shape, bytes } = await tensor.load();
     all.set(name, `${dtype} (${shape.join(', ')}) ${Buffer.from(bytes).toString('latin1')}`);
   }
+  await checkpoint.verified();
   return all;
 }
 

@@ -1,6 +1,6 @@
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { openSource } from '../../src/checkpoint/source.js';
-import type { HubOptions } from '../../src/checkpoint/hub.js';
+import type { FetchProgress, HubOptions } from '../../src/checkpoint/hub.js';
 import { type KeptModel, keptModels, Mamba2, removeKeptModel } from '../../src/index.js';
 
 /** What a page does for the test that opened it. Errors come back as text, `name: message`. */
@@ -12,6 +12,8 @@ export interface HubPage {
   /** The SHA-256 of one file; how much of it has come stands in `fetched`. */
   file(id: string, hub: HubOptions, path: string): Promise<string>;
   fetched: number;
+  /** How much another page has of it, for which this one waits. */
+  elsewhere: number;
   /** Ends what {@link HubPage.file} reads. */
   giveUp: AbortController;
   /** Where the cache has marked a content as whole. */
@@ -32,6 +34,7 @@ async function digest(bytes: Uint8Array): Promise<string> {
 
 const page: HubPage = {
   fetched: 0,
+  elsewhere: 0,
   giveUp: new AbortController(),
   async greedy(id, hub, prompt, maxTokens) {
     try {
@@ -47,9 +50,11 @@ const page: HubPage = {
   },
   async tensors(id, hub) {
     try {
-      const { tensors } = await openCheckpoint(id, { hub, http });
+      const { tensors, verified } = await openCheckpoint(id, { hub, http });
       const names = [...tensors.keys()].sort();
-      return await Promise.all(names.map(async (name) => digest((await tensors.get(name)!.load()).bytes)));
+      const all = await Promise.all(names.map(async (name) => digest((await tensors.get(name)!.load()).bytes)));
+      await verified();
+      return all;
     } catch (error) {
       return asText(error);
     }
@@ -57,7 +62,8 @@ const page: HubPage = {
   async file(id, hub, path) {
     try {
       const { signal } = page.giveUp;
-      const onFetch = ({ fetched }: { fetched: number }) => void (page.fetched = fetched);
+      const onFetch = ({ fetched, elsewhere }: FetchProgress) =>
+        void (page[elsewhere ? 'elsewhere' : 'fetched'] = fetched);
       const file = (await openSource(id, { hub, http, signal, onFetch })).file(path);
       return await digest(await file.read(0, (await file.size())!));
     } catch (error) {
