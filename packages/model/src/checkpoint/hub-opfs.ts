@@ -160,6 +160,7 @@ class OpfsCache implements HubCache {
     const kept = await this.#complete(file);
     if (kept) return kept;
     const channel = new BroadcastChannel(lockName(file));
+    const tellOthers = channel.postMessage.bind(channel);
     try {
       const folder = await this.#folder(file.hash.hex);
       const hash = await fileHash(file);
@@ -198,7 +199,7 @@ class OpfsCache implements HubCache {
           }
           if (at + gathered - told < toldBytes) continue;
           told = at + gathered;
-          channel.postMessage(told);
+          tellOthers(told);
         }
       }
       if (gathered > 0) await flush();
