@@ -46,11 +46,13 @@ export function ours(backend: Backend, model: RandomModel, format: WeightFormat 
       backend.scope(() => backend.copy(backend.upload(Int32Array.of(id), [1, 1]), token));
       return (await backend.read(step.run())) as Float32Array;
     },
-    /** Steps as a generation queues them: up to `lookahead` are under way, and of each one number comes back, as a drawn token would. */
+    /** Steps as a generation queues them: half of what may be under way goes off together, and of each step one number comes back, as a drawn token would. */
     async decode(count: number): Promise<void> {
+      const { lookahead } = backend;
+      const together = Math.max(1, lookahead / 2);
       const reads: Promise<unknown>[] = [];
       for (let i = 0; i < count; i++) {
-        if (i >= backend.lookahead) await reads[i - backend.lookahead];
+        if (i % together === 0) await reads[i + together - 1 - lookahead];
         reads.push(backend.read(slice(step.run(), 2, 0, 1)));
       }
       await Promise.all(reads);

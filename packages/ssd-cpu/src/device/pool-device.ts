@@ -34,7 +34,8 @@ export class PoolDevice implements Device {
   #grown = 0;
   #writes: { address: number; bytes: ArrayBuffer }[] = [];
   #pending: number[] = [];
-  #queued = false;
+  /** The end of this turn, if something goes out then; resolves to what {@link PoolDevice.#last} is behind it. */
+  #turn: Promise<{ readonly last: Promise<void> }> | undefined;
   #submitted = 0;
   #completed = 0;
   /** What was sent last; lists are done in order. */
@@ -113,13 +114,14 @@ export class PoolDevice implements Device {
 
   /** Sends what has gathered at the end of this turn. */
   #queue(): void {
-    if (this.#queued) return;
-    this.#queued = true;
-    queueMicrotask(() => this.#send());
+    this.#turn ??= Promise.resolve().then(() => {
+      this.#turn = undefined;
+      this.#send();
+      return { last: this.#last };
+    });
   }
 
   #send(): void {
-    this.#queued = false;
     if (this.failure) return;
     const device = this.#device;
     if (this.#writes.length > 0 || this.#end > this.#grown) this.#place();
@@ -157,17 +159,18 @@ export class PoolDevice implements Device {
   }
 
   async fetch(address: number, bytes: number): Promise<ArrayBuffer> {
-    this.#send();
+    // What else is asked for in this turn goes along: one message for all of it.
+    const { last } = this.#turn ? await this.#turn : { last: this.#last };
     if (this.failure) throw this.failure;
-    if (!this.#memory) return this.#fetchOwn(address, bytes);
-    await this.#last;
+    if (!this.#memory) return this.#fetchOwn(last, address, bytes);
+    await last;
     return this.#memory.buffer.slice(address, address + bytes) as ArrayBuffer;
   }
 
   /** The worker does one thing after another: what it is asked for now it sends once all before that is done. */
-  async #fetchOwn(address: number, bytes: number): Promise<ArrayBuffer> {
+  async #fetchOwn(before: Promise<void>, address: number, bytes: number): Promise<ArrayBuffer> {
     const run = this.#pool.run('fetch', { device: this.#device, address, bytes });
-    const [last, got] = await Promise.allSettled([this.#last, run]);
+    const [last, got] = await Promise.allSettled([before, run]);
     if (last.status === 'rejected') throw last.reason;
     if (got.status === 'rejected') throw this.#fail(got.reason);
     return got.value[0]!;
