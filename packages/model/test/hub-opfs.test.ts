@@ -1,14 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { build } from 'esbuild';
 import type { Browser, BrowserContext, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readGoldens } from '../../../fixtures/read.ts';
 import { findBrowser } from '../../../tools/browser/browser.js';
 import { launchBrowser } from '../../../tools/browser/launch.js';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.js';
-import { type Files, goldenFiles, serve } from './support/checkpoint-files.js';
-import type { HubPage } from './support/hub-page.js';
+import { type Files, goldenFiles } from './support/checkpoint-files.js';
 import { commitOf, type FakeHub, fakeHub, hashOf } from './support/hub-server.js';
+import { hubSite } from './support/hub-site.js';
 
 const ID = 'someone/tiny-mamba2';
 const WEIGHTS = 'model.safetensors';
@@ -37,24 +36,11 @@ async function tensorsOf(files: Files): Promise<string[]> {
 const tests = () => {
   const files = goldenFiles('hf_mamba2_tiny');
   let browser: Browser;
-  let site: Awaited<ReturnType<typeof serve>>;
+  let site: Awaited<ReturnType<typeof hubSite>>;
   let want: string[];
   beforeAll(async () => {
     browser = await launchBrowser();
-    const { outputFiles } = await build({
-      entryPoints: [new URL('support/hub-page.ts', import.meta.url).pathname],
-      bundle: true,
-      write: false,
-      format: 'esm',
-      conditions: ['@mamba2/source'],
-      external: ['node:*'],
-    });
-    const script = outputFiles[0]!.text.replaceAll('</script', '<\\/script');
-    // On a port of its own: to the page, the hub is another site.
-    site = await serve((_, response) => {
-      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
-      response.end(`<script type="module">${script}</script>`);
-    });
+    site = await hubSite();
     want = await tensorsOf(files);
   });
   afterAll(async () => {
@@ -213,10 +199,5 @@ const tests = () => {
     expect(asked()).toEqual([expect.stringContaining(`bytes=${PART}-`)]);
   });
 };
-
-declare global {
-  // What `support/hub-page.ts` puts into a page.
-  var page: HubPage;
-}
 
 if (missing === undefined) describe('a page', tests);

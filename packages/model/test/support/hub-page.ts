@@ -1,12 +1,21 @@
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { openSource } from '../../src/checkpoint/source.js';
 import type { FetchProgress, HubOptions } from '../../src/checkpoint/hub.js';
-import { type KeptModel, keptModels, Mamba2, removeKeptModel } from '../../src/index.js';
+import {
+  type BackendName,
+  type KeptModel,
+  keptModels,
+  type LoadOptions,
+  Mamba2,
+  removeKeptModel,
+} from '../../src/index.js';
+
+type PageOptions = HubOptions & Pick<LoadOptions, 'tokenizer'> & { backend?: BackendName };
 
 /** What a page does for the test that opened it. Errors come back as text, `name: message`. */
 export interface HubPage {
   /** The ids that a model of the hub writes greedily after others. */
-  greedy(id: string, hub: HubOptions, prompt: number[], maxTokens: number): Promise<number[] | string>;
+  greedy(id: string, options: PageOptions, prompt: readonly number[], maxTokens: number): Promise<number[] | string>;
   /** The SHA-256 of every tensor, in the order of their names. */
   tensors(id: string, hub: HubOptions): Promise<string[] | string>;
   /** The SHA-256 of one file; how much of it has come stands in `fetched`. */
@@ -32,13 +41,13 @@ async function digest(bytes: Uint8Array): Promise<string> {
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-const page: HubPage = {
+const own: HubPage = {
   fetched: 0,
   elsewhere: 0,
   giveUp: new AbortController(),
-  async greedy(id, hub, prompt, maxTokens) {
+  async greedy(id, options, prompt, maxTokens) {
     try {
-      const model = await Mamba2.load(id, { backend: 'reference', ...hub });
+      const model = await Mamba2.load(id, { backend: 'reference', ...options });
       const ids: number[] = [];
       for await (const piece of model.generate(prompt, { temperature: 0, maxTokens, ignoreEos: true }))
         if (piece.id !== undefined) ids.push(piece.id);
@@ -61,9 +70,9 @@ const page: HubPage = {
   },
   async file(id, hub, path) {
     try {
-      const { signal } = page.giveUp;
+      const { signal } = own.giveUp;
       const onFetch = ({ fetched, elsewhere }: FetchProgress) =>
-        void (page[elsewhere ? 'elsewhere' : 'fetched'] = fetched);
+        void (own[elsewhere ? 'elsewhere' : 'fetched'] = fetched);
       const file = (await openSource(id, { hub, http, signal, onFetch })).file(path);
       return await digest(await file.read(0, (await file.size())!));
     } catch (error) {
@@ -82,4 +91,9 @@ const page: HubPage = {
   kept: keptModels,
   remove: removeKeptModel,
 };
-Object.assign(globalThis, { page });
+Object.assign(globalThis, { page: own });
+
+declare global {
+  // Where tests find it.
+  var page: HubPage;
+}

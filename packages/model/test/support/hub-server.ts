@@ -34,7 +34,7 @@ export function commitOf(files: Files): string {
 }
 
 /** What lets pages of other sites read it, as they may the hub. */
-const readableByPages = {
+export const readableByPages = {
   'access-control-allow-origin': '*',
   'access-control-allow-headers': 'authorization, range',
   'access-control-expose-headers': 'content-range, etag, link',
