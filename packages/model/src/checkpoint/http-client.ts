@@ -16,6 +16,8 @@ export interface HttpOptions {
   readonly stall?: number;
   /** Waits before the next attempt; a timer by default. */
   readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Makes a request; the platform's `fetch` by default. */
+  readonly fetch?: (url: URL | string, request: RequestInit) => Promise<Response>;
 }
 
 /** Answers after which asking again may help. */
@@ -38,13 +40,22 @@ export class HttpClient {
   readonly #attempts: number;
   readonly #stall: number;
   readonly #wait: NonNullable<HttpOptions['wait']>;
+  readonly #fetch: NonNullable<HttpOptions['fetch']>;
 
-  constructor({ headers = {}, cache = 'default', attempts = 5, stall = 60_000, wait = timer }: HttpOptions = {}) {
+  constructor({
+    headers = {},
+    cache = 'default',
+    attempts = 5,
+    stall = 60_000,
+    wait = timer,
+    fetch,
+  }: HttpOptions = {}) {
     this.#headers = headers;
     this.#cache = cache;
     this.#attempts = attempts;
     this.#stall = stall;
     this.#wait = wait;
+    this.#fetch = fetch ?? ((url, request) => globalThis.fetch(url, request));
   }
 
   /** The first answer that is not a passing failure, or the last failure. @throws CheckpointError when no answer comes; the signal's reason */
@@ -58,7 +69,9 @@ export class HttpClient {
       let asked: number | undefined;
       try {
         const response = await orAbort(
-          this.#stalling(fetch(url, { method, headers: { ...this.#headers, ...headers }, cache: this.#cache, signal })),
+          this.#stalling(
+            this.#fetch(url, { method, headers: { ...this.#headers, ...headers }, cache: this.#cache, signal }),
+          ),
           signal,
         );
         if (!passing.has(response.status) || failures >= this.#attempts) return response;
