@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Backend } from '@mamba2/core';
-import { webgpu } from '@mamba2/ssd-gpu';
+import { webgpu, type WebGpuBackend } from '@mamba2/ssd-gpu';
 
 /** A backend as the command line asks for it: `--dawn FLAG` (again and again), `--variants NAME` or `KERNEL=NAME,…`, `--precision f16`, `--json`, and sizes. */
 export async function benchOptions() {
@@ -20,7 +19,7 @@ export async function benchOptions() {
     ? (Object.fromEntries(variants.split(',').map((pair) => pair.split('='))) as Record<string, string>)
     : variants;
   const start = performance.now();
-  const backend: Backend = await webgpu({ dawn, precision, ...(forced && { variants: forced }) });
+  const backend: WebGpuBackend = await webgpu({ dawn, precision, ...(forced && { variants: forced }) });
   const opened = performance.now() - start;
   return {
     backend,

@@ -2,7 +2,13 @@ import type { BackendDescription } from '@mamba2/core';
 import { FEATURES } from './runtime/capabilities.js';
 import type { Gpu } from './runtime/context.js';
 import type { Choice, Kernel } from './runtime/kernel.js';
-import { attentionCountKernel, attentionPlaceKernel, attentionTilesKernel } from './operations/attention.js';
+import {
+  attentionCountKernel,
+  attentionJoinKernel,
+  attentionPlaceKernel,
+  attentionSplitKernel,
+  attentionTilesKernel,
+} from './operations/attention-kernels.js';
 import { convKernel } from './operations/conv.js';
 import { elementwiseKernel, lastKernel } from './operations/elementwise.js';
 import { copyKernel } from './operations/copy.js';
@@ -39,7 +45,13 @@ export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
   causalConv1d: [convKernel],
   ssd: [...chunks, stepKernel],
   selectiveScan: scans,
-  attention: [attentionPlaceKernel, attentionTilesKernel, attentionCountKernel],
+  attention: [
+    attentionPlaceKernel,
+    attentionTilesKernel,
+    attentionSplitKernel,
+    attentionJoinKernel,
+    attentionCountKernel,
+  ],
   siluGate: [elementwiseKernel],
   add: [elementwiseKernel],
   concat: [copyKernel],

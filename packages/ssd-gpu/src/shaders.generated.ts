@@ -1,5 +1,21 @@
 // Made from the .wgsl files by scripts/shaders.ts.
 
+export const attentionAsF16 = `// Numbers in half precision; those beyond its largest one become that, so that no sum is infinite or NaN for it.
+alias Placed = f16;
+
+fn placed(v: f32) -> Placed {
+  return f16(clamp(v, -65504.0, 65504.0));
+}
+`;
+
+export const attentionAsF32 = `// Numbers as they are.
+alias Placed = f32;
+
+fn placed(v: f32) -> Placed {
+  return v;
+}
+`;
+
 export const attentionCount = `// Counts the positions that a cache has taken in: as many as were given and fit.
 
 struct Params {
@@ -36,7 +52,597 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
 }
 `;
 
-export const attentionPlace = `// Queries, keys or values to where attention reads them: each row behind what its slot holds, the first coordinates turned by the position's angles.
+export const attentionJoin = `// Puts together what attention-split found for each span of the keys: all are brought to the largest score there is.
+
+struct Params {
+  flags: u32,
+  spans: u32,
+  heads: u32,
+  positions: u32,
+  capacity: u32,
+  p: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
+  held_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> parts: array<vec4f>;
+@group(0) @binding(2) var<storage, read> rows: array<i32>;
+@group(0) @binding(3) var<storage, read> lengths: array<i32>;
+@group(0) @binding(4) var<storage, read> held: array<i32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) at: vec3u) {
+  let fours = (params.p + 3u) / 4u;
+  let four_ = at.x;
+  if (four_ >= fours) {
+    return;
+  }
+  let head = at.y;
+  let row = at.z / params.positions;
+  let t = at.z % params.positions;
+  let past = past_of(slot_of(row));
+  let seen = select(0u, past + t + 1u, t < count_of(row, past));
+  let own = (at.z * params.heads + head) * params.spans * (fours + 1u);
+  let spans = (seen + SPAN - 1u) / SPAN;
+  var most = LOWEST;
+  for (var i = 0u; i < spans; i++) {
+    most = max(most, parts[own + i * (fours + 1u) + fours].x);
+  }
+  var sum = 0.0;
+  var value = vec4f(0.0);
+  for (var i = 0u; i < spans; i++) {
+    let part_ = own + i * (fours + 1u);
+    let stats = parts[part_ + fours];
+    let fade = exp_(stats.x - most);
+    sum += fade * stats.y;
+    value += fade * parts[part_ + four_];
+  }
+  value = select(vec4f(0.0), value / sum, spans > 0u);
+  for (var i = 0u; i < 4u; i++) {
+    if (4u * four_ + i < params.p) {
+      y[(at.z * params.heads + head) * params.p + 4u * four_ + i] = value[i];
+    }
+  }
+}
+`;
+
+export const attentionMasked = `// The quadratic form of the state-space dual: Y = M X, then the skip D x and the gate silu(z). M = L ∘ C Bᵀ with its columns times Δ, where
+// L_ji = exp(Σ_{k=i+1..j} Δ_k A), never stands in memory: 64 rows of it go leftwards from the diagonal, 64 columns at a time. So the decay between a tile and the
+// rows is a growing sum, never a difference of long ones. (Mamba-2, arXiv 2405.21060, equation 16.)
+
+struct Params {
+  flags: u32,
+  x: vec4u,
+  B: vec4u,
+  C: vec4u,
+  z: vec4u,
+  heads: u32,
+  groups: u32,
+  positions: u32,
+  padded: u32,
+  p: u32,
+  n: u32,
+  d_offset: u32,
+  d_stride: u32,
+  lengths_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Cell>;
+@group(0) @binding(2) var<storage, read> B: array<Cell>;
+@group(0) @binding(3) var<storage, read> C: array<Cell>;
+/// (Δ, coarse sum, fine sum, whether it counts), sums from the start of each 64 positions: see ssd-decay.wgsl.
+@group(0) @binding(4) var<storage, read> steps: array<vec4f>;
+@group(0) @binding(5) var<storage, read> D: array<f32>;
+@group(0) @binding(6) var<storage, read> z: array<Cell>;
+@group(0) @binding(7) var<storage, read> lengths: array<i32>;
+@group(0) @binding(8) var<storage, read_write> y: array<Cell>;
+
+/// Sums of the tile's rows, and of its columns: what is taken from the former is what a decay lies behind.
+var<workgroup> rows_to: array<vec2f, TM>;
+var<workgroup> coarse_from: array<f32, TN>;
+var<workgroup> fine_from: array<f32, TN>;
+var<workgroup> step_sizes: array<f32, TN>;
+
+var<private> row: u32;
+var<private> head: u32;
+var<private> group_: u32;
+var<private> first_query: u32;
+var<private> first_key: u32;
+var<private> first_value: u32;
+/// Positions that count.
+var<private> count_: u32;
+
+fn left_along_k(phase: u32) -> bool {
+  return true;
+}
+
+fn right_along_k(phase: u32) -> bool {
+  return true;
+}
+
+fn needed(phase: u32, k0: u32, row_: u32) -> bool {
+  return true;
+}
+
+fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TM);
+  let s = k0 + at.y;
+  let own = place(params.C, row, min(first_query + at.x, params.positions - 1u), group_) + s;
+  return below(joined(C[cell(own, 0u)], C[cell(own, 1u)], C[cell(own, 2u)], C[cell(own, 3u)]), s, params.n);
+}
+
+fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
+  let at = spot(i, true, TN);
+  let s = k0 + at.y;
+  let own = place(params.B, row, min(first_key + at.x, params.positions - 1u), group_) + s;
+  return below(joined(B[cell(own, 0u)], B[cell(own, 1u)], B[cell(own, 2u)], B[cell(own, 3u)]), s, params.n);
+}
+
+/// X from position k0 of the tile on; zeros where none counts, whatever stands there.
+fn fetch_value(k0: u32, i: u32) -> vec4f {
+  let at = spot(i, false, TN);
+  let t = first_key + k0 + at.y;
+  let own = place(params.x, row, min(t, params.positions - 1u), head) + min(first_value + at.x, params.p - 1u);
+  return select(vec4f(0.0), joined(x[cell(own, 0u)], x[cell(own, 1u)], x[cell(own, 2u)], x[cell(own, 3u)]), t < count_);
+}
+
+/// The sums that lie behind four columns, their Δ, and the columns' positions.
+struct Columns {
+  coarse: vec4f,
+  fine: vec4f,
+  delta: vec4f,
+  at: vec4u,
+}
+
+fn columns(c: u32) -> Columns {
+  let coarse = vec4f(coarse_from[c], coarse_from[c + 1u], coarse_from[c + 2u], coarse_from[c + 3u]);
+  let fine = vec4f(fine_from[c], fine_from[c + 1u], fine_from[c + 2u], fine_from[c + 3u]);
+  let delta = vec4f(step_sizes[c], step_sizes[c + 1u], step_sizes[c + 2u], step_sizes[c + 3u]);
+  return Columns(coarse, fine, delta, first_key + vec4u(c, c + 1u, c + 2u, c + 3u));
+}
+
+fn exp4(v: vec4f) -> vec4f {
+  return vec4f(exp_(v.x), exp_(v.y), exp_(v.z), exp_(v.w));
+}
+
+/// Four entries of M out of those of C Bᵀ, in row row_ of the tile; 0 above the diagonal and where a column doesn't count.
+fn masked(v: vec4f, row_: u32, c: Columns) -> vec4f {
+  let to = rows_to[row_];
+  let decay = exp4((to.x - c.coarse) + (to.y - c.fine));
+  let last = min(first_query + row_, count_ - 1u);
+  return select(vec4f(0.0), v * decay * c.delta, c.at <= vec4u(last));
+}
+
+/// y … y + 3 of a position from e on, after the skip and the gate.
+fn finished(value: vec4f, t: u32, e: u32) -> vec4f {
+  var v = value;
+  if (on(SKIP)) {
+    let at = place(params.x, row, t, head) + e;
+    let d = params.d_offset + head * params.d_stride;
+    var skip = vec4f(D[d]);
+    if (on(SKIP_EACH)) {
+      let most = params.p - 1u;
+      skip = vec4f(D[d + e], D[d + min(e + 1u, most)], D[d + min(e + 2u, most)], D[d + min(e + 3u, most)]);
+    }
+    v += skip * joined(x[cell(at, 0u)], x[cell(at, 1u)], x[cell(at, 2u)], x[cell(at, 3u)]);
+  }
+  if (on(GATE)) {
+    let at = place(params.z, row, t, head) + e;
+    let gate = joined(z[cell(at, 0u)], z[cell(at, 1u)], z[cell(at, 2u)], z[cell(at, 3u)]);
+    v *= vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+  }
+  return v;
+}
+
+fn take(row_: u32, column: u32, v: vec4f) {
+  let t = first_query + row_;
+  let e = first_value + column;
+  if (t < params.positions && e < params.p) {
+    var value = vec4f(0.0);
+    if (t < count_) {
+      value = finished(v, t, e);
+    }
+    for (var i = 0u; i < CELLS; i++) {
+      if (e + i < params.p) {
+        y[cell(((row * params.positions + t) * params.heads + head) * params.p + e, i)] = part(value, i);
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
+  head = group.y;
+  group_ = head / (params.heads / params.groups);
+  let tiles = (params.p + TN - 1u) / TN;
+  let own_row = group.z / tiles;
+  row = own_row;
+  first_value = TN * (group.z % tiles);
+  first_query = TM * group.x;
+  var count = params.positions;
+  if (on(LENGTHS)) {
+    count = min(count, u32(max(lengths[params.lengths_offset + own_row], 0)));
+  }
+  count_ = count;
+  let own_steps = (own_row * params.heads + head) * params.padded;
+  // Tiles on and left of the diagonal; none for rows that don't count.
+  let left = select(0u, group.x + 1u, TM * group.x < count);
+  for (var i = lane; i < TM; i += WG) {
+    rows_to[i] = steps[own_steps + first_query + i].yz;
+  }
+  // Σ Δ A over the tiles between this one and the diagonal's.
+  var between = 0.0;
+  var results: Results;
+  for (var tile = 0u; tile < left; tile++) {
+    let k0 = TN * (group.x - tile);
+    first_key = k0;
+    let whole = steps[own_steps + k0 + TN - 1u];
+    // Read below behind the barriers of the product, and by all before those of the tile's end.
+    for (var i = lane; i < TN; i += WG) {
+      let step = steps[own_steps + k0 + i];
+      // From the column to the end of its tile, then on to the rows' tile: nothing of it is taken from the rows' own sums, so it stands with a minus.
+      let rest = between + ((whole.y - step.y) + (whole.z - step.z));
+      coarse_from[i] = select(-rest, step.y, tile == 0u);
+      fine_from[i] = select(0.0, step.z, tile == 0u);
+      step_sizes[i] = step.x;
+    }
+    if (tile > 0u) {
+      between += whole.y + whole.z;
+    }
+    var s = Results();
+    multiply(0u, params.n, lane, &s);
+    let r = first_row(lane);
+    let a = columns(first_column(lane));
+    let b = columns(first_column(lane) + TN / 2u);
+    s[0] = masked(s[0], r, a);
+    s[1] = masked(s[1], r, b);
+    s[2] = masked(s[2], r + 1u, a);
+    s[3] = masked(s[3], r + 1u, b);
+    s[4] = masked(s[4], r + 2u, a);
+    s[5] = masked(s[5], r + 2u, b);
+    s[6] = masked(s[6], r + 3u, a);
+    s[7] = masked(s[7], r + 3u, b);
+    s[8] = masked(s[8], r + 4u, a);
+    s[9] = masked(s[9], r + 4u, b);
+    s[10] = masked(s[10], r + 5u, a);
+    s[11] = masked(s[11], r + 5u, b);
+    s[12] = masked(s[12], r + 6u, a);
+    s[13] = masked(s[13], r + 6u, b);
+    s[14] = masked(s[14], r + 7u, a);
+    s[15] = masked(s[15], r + 7u, b);
+    add_values(lane, &s, &results);
+  }
+  deliver(lane, &results);
+}
+`;
+
+export const attentionMatrix = `// Causal softmax attention on subgroup matrices: f16 factors, f32 sums. 64 queries of a head to a workgroup, 32 to each of its two subgroups, and 32 keys at a time.
+// Scores go through shared memory once, where an invocation finds the 32 of its own query: maxima and sums cross no lanes. Weights come back as a left
+// factor in f16, and the values add up in matrices that never leave the registers: a row's largest score so far is only a reference that weights may exceed, by up
+// to 2⁸, and only when one does more are the sums scaled down. (Matrices are named one by one: an index would take them out of the registers.)
+
+struct Params {
+  flags: u32,
+  heads: u32,
+  groups: u32,
+  positions: u32,
+  capacity: u32,
+  p: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
+  held_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+/// (row, head, position, PADDED) in eights of f16; queries are scaled so that weights are powers of two.
+@group(0) @binding(1) var<storage, read> queries: array<vec4u>;
+@group(0) @binding(2) var<storage, read> keys: array<vec4u>;
+@group(0) @binding(3) var<storage, read> values: array<vec4u>;
+@group(0) @binding(4) var<storage, read> rows: array<i32>;
+@group(0) @binding(5) var<storage, read> lengths: array<i32>;
+@group(0) @binding(6) var<storage, read> held: array<i32>;
+@group(0) @binding(7) var<storage, read_write> y: array<f32>;
+
+const LOWEST = -3.4028234663852886e38;
+/// How far a weight's exponent may rise above the reference: 2⁸ has the same relative precision in f16 as 1.
+const RISE = 8.0;
+
+const LANES = 32u;
+const WG = 64u;
+const QUERIES = 64u;
+const KEYS = 32u;
+const COLUMNS = 64u;
+/// Rows in shared memory are longer than what they hold, so that neighbours lie in different banks.
+const LONG = PADDED + 8u;
+const EIGHTS = PADDED / 8u;
+const VALUES = COLUMNS + 8u;
+const SCORES = KEYS + 4u;
+const WEIGHTS = KEYS + 8u;
+const QUERY_FETCHES = QUERIES * EIGHTS / WG;
+const KEY_FETCHES = KEYS * EIGHTS / WG;
+const VALUE_FETCHES = KEYS * COLUMNS / 8u / WG;
+
+alias Left = subgroup_matrix_left<f16, 16, 16>;
+alias Right = subgroup_matrix_right<f16, 16, 16>;
+alias Sum = subgroup_matrix_result<f32, 16, 16>;
+
+var<workgroup> query_tile: array<vec4<f16>, QUERIES * LONG / 4u>;
+var<workgroup> key_tile: array<vec4<f16>, KEYS * LONG / 4u>;
+var<workgroup> value_tile: array<vec4<f16>, KEYS * VALUES / 4u>;
+var<workgroup> scores: array<vec4f, QUERIES * SCORES / 4u>;
+var<workgroup> weights: array<vec4<f16>, QUERIES * WEIGHTS / 4u>;
+/// Whether some row's sums must be scaled down.
+var<workgroup> risen: atomic<u32>;
+
+/// Sums of 32 queries: 0 … 15 in a, 16 … 31 in b; 16 value columns by number.
+struct Patch {
+  a0: Sum,
+  a1: Sum,
+  a2: Sum,
+  a3: Sum,
+  b0: Sum,
+  b1: Sum,
+  b2: Sum,
+  b3: Sum,
+}
+
+/// Where the i-th eight of a tile of whole rows stands: rows from the first up to the last, which repeats, of a run of rows.
+fn eight_at(start: u32, first: u32, last: u32, i: u32) -> u32 {
+  return (start + min(first + i / EIGHTS, last)) * EIGHTS + i % EIGHTS;
+}
+
+/// The same of 64 columns; columns that the rows don't have repeat their last eight, and are never delivered.
+fn value_at(start: u32, first: u32, last: u32, column: u32, i: u32) -> u32 {
+  return (start + min(first + i / 8u, last)) * EIGHTS + min(column / 8u + i % 8u, EIGHTS - 1u);
+}
+
+/// Where it goes in shared memory, in fours.
+fn four_at(i: u32) -> u32 {
+  return (i / EIGHTS * LONG + i % EIGHTS * 8u) / 4u;
+}
+
+/// Sixteen terms of the scores of 32 queries against 32 keys.
+fn score_step(row: u32, k: u32, s: ptr<function, Patch>) {
+  let a = subgroupMatrixLoad<Left, row_major>(&query_tile, (row * LONG + k) / 4u, LONG / 4u);
+  let b = subgroupMatrixLoad<Left, row_major>(&query_tile, ((row + 16u) * LONG + k) / 4u, LONG / 4u);
+  let r0 = subgroupMatrixLoad<Right, col_major>(&key_tile, k / 4u, LONG / 4u);
+  let r1 = subgroupMatrixLoad<Right, col_major>(&key_tile, (16u * LONG + k) / 4u, LONG / 4u);
+  (*s).a0 = subgroupMatrixMultiplyAccumulate(a, r0, (*s).a0);
+  (*s).a1 = subgroupMatrixMultiplyAccumulate(a, r1, (*s).a1);
+  (*s).b0 = subgroupMatrixMultiplyAccumulate(b, r0, (*s).b0);
+  (*s).b1 = subgroupMatrixMultiplyAccumulate(b, r1, (*s).b1);
+}
+
+/// Sixteen keys' values, weighted, onto the sums.
+fn value_step(row: u32, k: u32, o: ptr<function, Patch>) {
+  let a = subgroupMatrixLoad<Left, row_major>(&weights, (row * WEIGHTS + k) / 4u, WEIGHTS / 4u);
+  let b = subgroupMatrixLoad<Left, row_major>(&weights, ((row + 16u) * WEIGHTS + k) / 4u, WEIGHTS / 4u);
+  let r0 = subgroupMatrixLoad<Right, row_major>(&value_tile, k * VALUES / 4u, VALUES / 4u);
+  let r1 = subgroupMatrixLoad<Right, row_major>(&value_tile, k * VALUES / 4u + 4u, VALUES / 4u);
+  (*o).a0 = subgroupMatrixMultiplyAccumulate(a, r0, (*o).a0);
+  (*o).a1 = subgroupMatrixMultiplyAccumulate(a, r1, (*o).a1);
+  (*o).b0 = subgroupMatrixMultiplyAccumulate(b, r0, (*o).b0);
+  (*o).b1 = subgroupMatrixMultiplyAccumulate(b, r1, (*o).b1);
+  let r2 = subgroupMatrixLoad<Right, row_major>(&value_tile, k * VALUES / 4u + 8u, VALUES / 4u);
+  let r3 = subgroupMatrixLoad<Right, row_major>(&value_tile, k * VALUES / 4u + 12u, VALUES / 4u);
+  (*o).a2 = subgroupMatrixMultiplyAccumulate(a, r2, (*o).a2);
+  (*o).a3 = subgroupMatrixMultiplyAccumulate(a, r3, (*o).a3);
+  (*o).b2 = subgroupMatrixMultiplyAccumulate(b, r2, (*o).b2);
+  (*o).b3 = subgroupMatrixMultiplyAccumulate(b, r3, (*o).b3);
+}
+
+/// 32 × 32 sums into the subgroup's scores, or from there.
+fn put_sums(row: u32, a0: Sum, a1: Sum, b0: Sum, b1: Sum) {
+  subgroupMatrixStore<row_major>(&scores, row * SCORES / 4u, a0, SCORES / 4u);
+  subgroupMatrixStore<row_major>(&scores, row * SCORES / 4u + 4u, a1, SCORES / 4u);
+  subgroupMatrixStore<row_major>(&scores, (row + 16u) * SCORES / 4u, b0, SCORES / 4u);
+  subgroupMatrixStore<row_major>(&scores, (row + 16u) * SCORES / 4u + 4u, b1, SCORES / 4u);
+}
+
+fn sums_at(row: u32, column: u32) -> Sum {
+  return subgroupMatrixLoad<Sum, row_major>(&scores, (row * SCORES + column) / 4u, SCORES / 4u);
+}
+
+/// An invocation's own row of 32 numbers, times a factor.
+fn scale_own(own: u32, factor: f32) {
+  for (var i = 0u; i < KEYS / 4u; i++) {
+    scores[own * SCORES / 4u + i] *= factor;
+  }
+}
+
+/// The sums of all rows times each row's factor, through shared memory.
+fn scale_sums(row: u32, own: u32, factor: f32, o: ptr<function, Patch>) {
+  put_sums(row, (*o).a0, (*o).a1, (*o).b0, (*o).b1);
+  workgroupBarrier();
+  scale_own(own, factor);
+  workgroupBarrier();
+  (*o).a0 = sums_at(row, 0u);
+  (*o).a1 = sums_at(row, 16u);
+  (*o).b0 = sums_at(row + 16u, 0u);
+  (*o).b1 = sums_at(row + 16u, 16u);
+  workgroupBarrier();
+  put_sums(row, (*o).a2, (*o).a3, (*o).b2, (*o).b3);
+  workgroupBarrier();
+  scale_own(own, factor);
+  workgroupBarrier();
+  (*o).a2 = sums_at(row, 0u);
+  (*o).a3 = sums_at(row, 16u);
+  (*o).b2 = sums_at(row + 16u, 0u);
+  (*o).b3 = sums_at(row + 16u, 16u);
+}
+
+/// Scores of the keys s … s + 3, those behind last out of the running.
+fn causal(v: vec4f, s: u32, last: u32) -> vec4f {
+  return select(vec4f(LOWEST), v, vec4u(s, s + 1u, s + 2u, s + 3u) <= vec4u(last));
+}
+
+fn total(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+/// 32 columns of the invocation's row to y.
+fn deliver(own: u32, at: u32, column: u32, counts: bool, factor: f32) {
+  for (var i = 0u; i < KEYS / 4u; i++) {
+    let v = select(vec4f(0.0), factor * scores[own * SCORES / 4u + i], counts);
+    for (var j = 0u; j < 4u; j++) {
+      if (column + 4u * i + j < params.p) {
+        y[at + 4u * i + j] = v[j];
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) grid: vec3u,
+) {
+  let head = group.y;
+  let group_ = head / (params.heads / params.groups);
+  let tiles = (params.p + COLUMNS - 1u) / COLUMNS;
+  let row = group.z / tiles;
+  let first_column = COLUMNS * (group.z % tiles);
+  // Those that see the most keys go first, so that the short ones fill up the end.
+  let first_query = QUERIES * (grid.x - 1u - group.x);
+  let past = past_of(slot_of(row));
+  let count = count_of(row, past);
+  // Keys that the last of these queries sees.
+  let seen = select(0u, past + min(first_query + QUERIES, count), first_query < count);
+  let end = max(seen, 1u) - 1u;
+  let own_keys = (row * params.groups + group_) * params.capacity;
+
+  for (var u = 0u; u < QUERY_FETCHES; u++) {
+    let i = u * WG + lane;
+    let v = queries[eight_at((row * params.heads + head) * params.positions, first_query, params.positions - 1u, i)];
+    let at = four_at(i);
+    query_tile[at] = bitcast<vec4<f16>>(v.xy);
+    query_tile[at + 1u] = bitcast<vec4<f16>>(v.zw);
+  }
+  var key: array<vec4u, KEY_FETCHES>;
+  var value: array<vec4u, VALUE_FETCHES>;
+  for (var u = 0u; u < KEY_FETCHES; u++) {
+    key[u] = keys[eight_at(own_keys, 0u, end, u * WG + lane)];
+  }
+  for (var u = 0u; u < VALUE_FETCHES; u++) {
+    value[u] = values[value_at(own_keys, 0u, end, first_column, u * WG + lane)];
+  }
+
+  let first_row = LANES * subgroup;
+  let last = past + first_query + lane;
+  var largest = LOWEST;
+  var sum = 0.0;
+  var o = Patch();
+  for (var k0 = 0u; k0 < seen; k0 += KEYS) {
+    workgroupBarrier();
+    for (var u = 0u; u < KEY_FETCHES; u++) {
+      let i = u * WG + lane;
+      let at = four_at(i);
+      key_tile[at] = bitcast<vec4<f16>>(key[u].xy);
+      key_tile[at + 1u] = bitcast<vec4<f16>>(key[u].zw);
+    }
+    for (var u = 0u; u < VALUE_FETCHES; u++) {
+      let i = u * WG + lane;
+      let at = (i / 8u * VALUES + i % 8u * 8u) / 4u;
+      value_tile[at] = bitcast<vec4<f16>>(value[u].xy);
+      value_tile[at + 1u] = bitcast<vec4<f16>>(value[u].zw);
+    }
+    if (lane == 0u) {
+      atomicStore(&risen, 0u);
+    }
+    workgroupBarrier();
+    for (var u = 0u; u < KEY_FETCHES; u++) {
+      key[u] = keys[eight_at(own_keys, k0 + KEYS, end, u * WG + lane)];
+    }
+    for (var u = 0u; u < VALUE_FETCHES; u++) {
+      value[u] = values[value_at(own_keys, k0 + KEYS, end, first_column, u * WG + lane)];
+    }
+
+    var s = Patch();
+    for (var k = 0u; k < PADDED; k += 16u) {
+      score_step(first_row, k, &s);
+    }
+    put_sums(first_row, s.a0, s.a1, s.b0, s.b1);
+    workgroupBarrier();
+
+    let own = lane * SCORES / 4u;
+    var v0 = scores[own];
+    var v1 = scores[own + 1u];
+    var v2 = scores[own + 2u];
+    var v3 = scores[own + 3u];
+    var v4 = scores[own + 4u];
+    var v5 = scores[own + 5u];
+    var v6 = scores[own + 6u];
+    var v7 = scores[own + 7u];
+    if (k0 + KEYS > last + 1u) {
+      v0 = causal(v0, k0, last);
+      v1 = causal(v1, k0 + 4u, last);
+      v2 = causal(v2, k0 + 8u, last);
+      v3 = causal(v3, k0 + 12u, last);
+      v4 = causal(v4, k0 + 16u, last);
+      v5 = causal(v5, k0 + 20u, last);
+      v6 = causal(v6, k0 + 24u, last);
+      v7 = causal(v7, k0 + 28u, last);
+    }
+    let m = max(max(max(v0, v1), max(v2, v3)), max(max(v4, v5), max(v6, v7)));
+    let most = max(max(m.x, m.y), max(m.z, m.w));
+    let next = select(largest, most, most > largest + RISE);
+    let fade = exp2(largest - next);
+    if (next > largest && sum > 0.0) {
+      atomicStore(&risen, 1u);
+    }
+    largest = next;
+    let w0 = exp2(v0 - next);
+    let w1 = exp2(v1 - next);
+    let w2 = exp2(v2 - next);
+    let w3 = exp2(v3 - next);
+    let w4 = exp2(v4 - next);
+    let w5 = exp2(v5 - next);
+    let w6 = exp2(v6 - next);
+    let w7 = exp2(v7 - next);
+    sum = fade * sum + total(((w0 + w1) + (w2 + w3)) + ((w4 + w5) + (w6 + w7)));
+    let to = lane * WEIGHTS / 4u;
+    weights[to] = vec4<f16>(w0);
+    weights[to + 1u] = vec4<f16>(w1);
+    weights[to + 2u] = vec4<f16>(w2);
+    weights[to + 3u] = vec4<f16>(w3);
+    weights[to + 4u] = vec4<f16>(w4);
+    weights[to + 5u] = vec4<f16>(w5);
+    weights[to + 6u] = vec4<f16>(w6);
+    weights[to + 7u] = vec4<f16>(w7);
+    if (workgroupUniformLoad(&risen) != 0u) {
+      scale_sums(first_row, lane, fade, &o);
+    }
+    for (var k = 0u; k < KEYS; k += 16u) {
+      value_step(first_row, k, &o);
+    }
+  }
+
+  let t = first_query + lane;
+  let at = ((row * params.positions + t) * params.heads + head) * params.p + first_column;
+  let counts = t < count;
+  workgroupBarrier();
+  put_sums(first_row, o.a0, o.a1, o.b0, o.b1);
+  workgroupBarrier();
+  if (t < params.positions) {
+    deliver(lane, at, first_column, counts, 1.0 / sum);
+  }
+  workgroupBarrier();
+  put_sums(first_row, o.a2, o.a3, o.b2, o.b3);
+  workgroupBarrier();
+  if (t < params.positions) {
+    deliver(lane, at + KEYS, first_column + KEYS, counts, 1.0 / sum);
+  }
+}
+`;
+
+export const attentionPlace = `// Queries, keys or values to where attention reads them: each row behind what its slot holds, the first coordinates turned by the position's angles. Rows of
+// the target are width numbers long, zeros behind the p that there are.
 
 struct Params {
   flags: u32,
@@ -46,6 +652,7 @@ struct Params {
   capacity: u32,
   heads: u32,
   p: u32,
+  width: u32,
   /// Coordinates that turn, an even number, and the table's row length.
   dim: u32,
   table_offset: u32,
@@ -62,53 +669,186 @@ struct Params {
 @group(0) @binding(3) var<storage, read> rows: array<i32>;
 @group(0) @binding(4) var<storage, read> lengths: array<i32>;
 @group(0) @binding(5) var<storage, read> held: array<i32>;
-@group(0) @binding(6) var<storage, read_write> target_: array<f32>;
+@group(0) @binding(6) var<storage, read_write> target_: array<Placed>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3u) {
   let e = at.x;
-  if (e >= params.heads * params.p) {
+  if (e >= params.heads * params.width) {
     return;
   }
-  let t = at.y;
   let row = at.z;
-  var slot = row;
+  let slot = slot_of(row);
+  let past = past_of(slot);
+  let count = count_of(row, past);
+  // Either the row's own positions, or all that its slot holds with them.
+  var t = at.y;
+  var position = past + t;
+  var source_row = row;
+  if (on(HELD)) {
+    position = t;
+    source_row = slot;
+    t = t - min(t, past);
+  }
+  if (t >= count) {
+    return;
+  }
+  let head = e / params.width;
+  let i = e % params.width;
+  var value = 0.0;
+  if (i < params.p) {
+    let from_ = place(params.source, source_row, at.y, head);
+    value = source[from_ + i];
+    if (on(TURN) && i < params.dim) {
+      let half = params.dim / 2u;
+      // The pair's number, and whether this is its second coordinate.
+      let pair = select(i % half, i / 2u, on(INTERLEAVED));
+      let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
+      let apart = select(half, 1u, on(INTERLEAVED));
+      let angles = params.table_offset + position * params.table_stride + pair;
+      let cosine = table[angles];
+      let sine = table[angles + half];
+      value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
+    }
+  }
+  // To the slot and behind what it holds, or in the order of the batch.
+  var to = place(params.target_, slot, position, head);
+  if (on(BY_ROW)) {
+    to = place(params.target_, row, at.y, head);
+  }
+  target_[to + i] = placed(params.scale * value);
+}
+`;
+
+export const attentionSlots = `// Where a row of the batch stands in the cache, for kernels that bind rows, lengths and held.
+
+fn slot_of(row: u32) -> u32 {
   if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + row]);
+    return u32(rows[params.rows_offset + row]);
   }
-  var past = 0u;
+  return row;
+}
+
+/// Positions that the slot holds already.
+fn past_of(slot: u32) -> u32 {
   if (on(CACHE)) {
-    past = u32(held[params.held_offset + slot]);
+    return u32(held[params.held_offset + slot]);
   }
+  return 0u;
+}
+
+/// Positions of the row that count and fit behind those.
+fn count_of(row: u32, past: u32) -> u32 {
   var count = params.positions;
   if (on(LENGTHS)) {
     count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
   }
-  let position = past + t;
-  if (t >= count || position >= params.capacity) {
+  return min(count, params.capacity - min(past, params.capacity));
+}
+`;
+
+export const attentionSplit = `// Softmax attention of few queries over many keys: a workgroup to a query of a head and SPAN of the keys, so that a long cache keeps the whole device busy. Each
+// leaves its weighted values, its largest score and the sum of its exponentials; attention-join puts them together. (FlashAttention's decoding over splits.)
+
+struct Params {
+  flags: u32,
+  keys: vec4u,
+  values: vec4u,
+  heads: u32,
+  groups: u32,
+  positions: u32,
+  capacity: u32,
+  p: u32,
+  rows_offset: u32,
+  lengths_offset: u32,
+  held_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> queries: array<Cell>;
+@group(0) @binding(2) var<storage, read> keys: array<Cell>;
+@group(0) @binding(3) var<storage, read> values: array<Cell>;
+@group(0) @binding(4) var<storage, read> rows: array<i32>;
+@group(0) @binding(5) var<storage, read> lengths: array<i32>;
+@group(0) @binding(6) var<storage, read> held: array<i32>;
+/// For each query, head and span ⌈p / 4⌉ fours of weighted values, then (largest score, sum of exponentials, –, –).
+@group(0) @binding(7) var<storage, read_write> parts: array<vec4f>;
+
+/// Four numbers from e on, those past the end of a row as 0.
+fn inside(v: vec4f, e: u32) -> vec4f {
+  return select(vec4f(0.0), v, vec4u(e, e + 1u, e + 2u, e + 3u) < vec4u(params.p));
+}
+
+var<workgroup> weights: array<f32, SPAN>;
+var<workgroup> sums: array<vec4f, WG>;
+
+@compute @workgroup_size(WG)
+fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  begin(self_);
+  let lane = self_.lane;
+  let head = group.y;
+  let group_ = head / (params.heads / params.groups);
+  let row = group.z / params.positions;
+  let t = group.z % params.positions;
+  let slot = slot_of(row);
+  let past = past_of(slot);
+  let seen = select(0u, past + t + 1u, t < count_of(row, past));
+  let first = SPAN * group.x;
+  // A span that the query doesn't reach leaves nothing, and nobody reads it.
+  if (first >= seen) {
     return;
   }
-  let head = e / params.p;
-  let i = e % params.p;
-  let from_ = place(params.source, row, t, head);
-  var value = source[from_ + i];
-  if (on(TURN) && i < params.dim) {
-    let half = params.dim / 2u;
-    // The pair's number, and whether this is its second coordinate.
-    let pair = select(i % half, i / 2u, on(INTERLEAVED));
-    let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
-    let apart = select(half, 1u, on(INTERLEAVED));
-    let angles = params.table_offset + position * params.table_stride + pair;
-    let cosine = table[angles];
-    let sine = table[angles + half];
-    value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
+  let number = min(SPAN, seen - first);
+  let query = (group.z * params.heads + head) * params.p;
+  var most = LOWEST;
+  for (var i = lane; i < number; i += WG) {
+    let key = place(params.keys, slot, first + i, group_);
+    var four = vec4f(0.0);
+    for (var e = 0u; e < params.p; e += 4u) {
+      let q = query + e;
+      let k = key + e;
+      four += inside(joined(queries[cell(q, 0u)], queries[cell(q, 1u)], queries[cell(q, 2u)], queries[cell(q, 3u)]) * joined(keys[cell(k, 0u)], keys[cell(k, 1u)], keys[cell(k, 2u)], keys[cell(k, 3u)]), e);
+    }
+    let score = (four.x + four.y) + (four.z + four.w);
+    weights[i] = score;
+    most = max(most, score);
   }
-  // Queries keep the batch's order, keys and values go to their slot.
-  var to = place(params.target_, slot, position, head);
-  if (on(QUERIES)) {
-    to = place(params.target_, row, t, head);
+  most = max_all(most, lane);
+  var sum = 0.0;
+  for (var i = lane; i < number; i += WG) {
+    let weight = exp_(weights[i] - most);
+    weights[i] = weight;
+    sum += weight;
   }
-  target_[to + i] = params.scale * value;
+  sum = sum_all(sum, lane);
+
+  let fours = (params.p + 3u) / 4u;
+  let own = ((group.z * params.heads + head) * groups.x + group.x) * (fours + 1u);
+  if (lane == 0u) {
+    parts[own + fours] = vec4f(most, sum, 0.0, 0.0);
+  }
+  // Four columns to an invocation; where there are fewer columns than invocations, the keys are dealt out, too.
+  for (var column = 0u; column < fours; column += WG) {
+    let across = min(fours - column, WG);
+    let down = WG / across;
+    var four = vec4f(0.0);
+    if (lane < across * down) {
+      let e = 4u * (column + lane % across);
+      for (var i = lane / across; i < number; i += down) {
+        let v = place(params.values, slot, first + i, group_) + e;
+        four += weights[i] * joined(values[cell(v, 0u)], values[cell(v, 1u)], values[cell(v, 2u)], values[cell(v, 3u)]);
+      }
+    }
+    sums[lane] = four;
+    workgroupBarrier();
+    if (lane < across) {
+      for (var i = 1u; i < down; i++) {
+        four += sums[i * across + lane];
+      }
+      parts[own + column + lane] = four;
+    }
+    workgroupBarrier();
+  }
 }
 `;
 
@@ -210,44 +950,6 @@ fn weigh(v: vec4f, largest_: f32) -> vec4f {
   return select(exp4(v - largest_), vec4f(0.0), v == vec4f(LOWEST));
 }
 
-/// Columns 4 a … 4 a + 3 of eight rows into the left tile, as its columns k … k + 3.
-fn put_weights(row_: u32, k: u32, r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f) {
-  left_tile[four_at(row_, k, TM)] = vec4f(r0.x, r1.x, r2.x, r3.x);
-  left_tile[four_at(row_, k + 1u, TM)] = vec4f(r0.y, r1.y, r2.y, r3.y);
-  left_tile[four_at(row_, k + 2u, TM)] = vec4f(r0.z, r1.z, r2.z, r3.z);
-  left_tile[four_at(row_, k + 3u, TM)] = vec4f(r0.w, r1.w, r2.w, r3.w);
-  left_tile[four_at(row_ + 4u, k, TM)] = vec4f(r4.x, r5.x, r6.x, r7.x);
-  left_tile[four_at(row_ + 4u, k + 1u, TM)] = vec4f(r4.y, r5.y, r6.y, r7.y);
-  left_tile[four_at(row_ + 4u, k + 2u, TM)] = vec4f(r4.z, r5.z, r6.z, r7.z);
-  left_tile[four_at(row_ + 4u, k + 3u, TM)] = vec4f(r4.w, r5.w, r6.w, r7.w);
-}
-
-/// The weighted values of all keys of the tile.
-fn add_values(lane: u32, s: ptr<function, Results>, sums: ptr<function, Results>) {
-  let row_ = first_row(lane);
-  let a = lane % ACROSS;
-  for (var slice = 0u; slice < 4u; slice++) {
-    var v: array<vec4f, RIGHT_FETCHES>;
-    for (var u = 0u; u < RIGHT_FETCHES; u++) {
-      v[u] = fetch_value(16u * slice, u * WG + lane);
-    }
-    workgroupBarrier();
-    // Keys 16 · slice … + 15 are the first or the second four columns of half the lanes.
-    if (a / 4u == slice % 2u) {
-      if (slice < 2u) {
-        put_weights(row_, 4u * (a % 4u), (*s)[0], (*s)[2], (*s)[4], (*s)[6], (*s)[8], (*s)[10], (*s)[12], (*s)[14]);
-      } else {
-        put_weights(row_, 4u * (a % 4u), (*s)[1], (*s)[3], (*s)[5], (*s)[7], (*s)[9], (*s)[11], (*s)[13], (*s)[15]);
-      }
-    }
-    for (var u = 0u; u < RIGHT_FETCHES; u++) {
-      put_right(u * WG + lane, false, v[u]);
-    }
-    workgroupBarrier();
-    multiply_tile(lane, sums);
-  }
-}
-
 fn take(row_: u32, column: u32, v: vec4f) {
   let t = first_query + row_;
   let e = first_value + column;
@@ -267,20 +969,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   row = own_row;
   first_value = TN * (group.z % tiles);
   first_query = TM * group.x;
-  var slot = own_row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + own_row]);
-  }
+  let slot = slot_of(own_row);
   slot_ = slot;
-  var past = 0u;
-  if (on(CACHE)) {
-    past = u32(held[params.held_offset + slot]);
-  }
-  var count = params.positions;
-  if (on(LENGTHS)) {
-    count = min(count, u32(max(lengths[params.lengths_offset + own_row], 0)));
-  }
-  count = min(count, params.capacity - min(past, params.capacity));
+  let past = past_of(slot);
+  let count = count_of(own_row, past);
   count_ = count;
   // Keys that the last of these queries sees.
   let keys_ = select(0u, past + min(TM * group.x + TM, count), TM * group.x < count);
@@ -379,6 +1071,48 @@ fn scale_rows(results: ptr<function, Results>, f0: vec4f, f1: vec4f) {
   (*results)[13] *= f1.z;
   (*results)[14] *= f1.w;
   (*results)[15] *= f1.w;
+}
+`;
+
+export const attentionValues = `// Weights that stand in registers times what the keys hold, for attention in tiles of 64 × 64: the weights go through shared memory 16 keys at a time, and the
+// kernel's fetch_value(k0, i) brings the i-th four numbers of the 16 keys from k0 of the tile on.
+
+/// Columns 4 a … 4 a + 3 of eight rows into the left tile, as its columns k … k + 3.
+fn put_weights(row_: u32, k: u32, r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f) {
+  left_tile[four_at(row_, k, TM)] = vec4f(r0.x, r1.x, r2.x, r3.x);
+  left_tile[four_at(row_, k + 1u, TM)] = vec4f(r0.y, r1.y, r2.y, r3.y);
+  left_tile[four_at(row_, k + 2u, TM)] = vec4f(r0.z, r1.z, r2.z, r3.z);
+  left_tile[four_at(row_, k + 3u, TM)] = vec4f(r0.w, r1.w, r2.w, r3.w);
+  left_tile[four_at(row_ + 4u, k, TM)] = vec4f(r4.x, r5.x, r6.x, r7.x);
+  left_tile[four_at(row_ + 4u, k + 1u, TM)] = vec4f(r4.y, r5.y, r6.y, r7.y);
+  left_tile[four_at(row_ + 4u, k + 2u, TM)] = vec4f(r4.z, r5.z, r6.z, r7.z);
+  left_tile[four_at(row_ + 4u, k + 3u, TM)] = vec4f(r4.w, r5.w, r6.w, r7.w);
+}
+
+/// The weighted values of all keys of the tile.
+fn add_values(lane: u32, s: ptr<function, Results>, sums: ptr<function, Results>) {
+  let row_ = first_row(lane);
+  let a = lane % ACROSS;
+  for (var slice = 0u; slice < 4u; slice++) {
+    var v: array<vec4f, RIGHT_FETCHES>;
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      v[u] = fetch_value(16u * slice, u * WG + lane);
+    }
+    workgroupBarrier();
+    // Keys 16 · slice … + 15 are the first or the second four columns of half the lanes.
+    if (a / 4u == slice % 2u) {
+      if (slice < 2u) {
+        put_weights(row_, 4u * (a % 4u), (*s)[0], (*s)[2], (*s)[4], (*s)[6], (*s)[8], (*s)[10], (*s)[12], (*s)[14]);
+      } else {
+        put_weights(row_, 4u * (a % 4u), (*s)[1], (*s)[3], (*s)[5], (*s)[7], (*s)[9], (*s)[11], (*s)[13], (*s)[15]);
+      }
+    }
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      put_right(u * WG + lane, false, v[u]);
+    }
+    workgroupBarrier();
+    multiply_tile(lane, sums);
+  }
 }
 `;
 

@@ -1,5 +1,15 @@
-import { type Backend, type LinearOptions, ShapeError, shapeText, type Weight } from '@mamba2/core';
+import {
+  type AttentionOptions,
+  type Backend,
+  type KeyValueCache,
+  type LinearOptions,
+  ShapeError,
+  shapeText,
+  type SsdWeights,
+  type Weight,
+} from '@mamba2/core';
 import { gpuOf, type Kernels } from './kernels.js';
+import { attention as attend } from './operations/attention.js';
 import { causalConv1d as conv } from './operations/conv.js';
 import { embed as lookUp, ownWeight } from './operations/embed.js';
 import { linear as product } from './operations/linear.js';
@@ -7,6 +17,7 @@ import { rmsNorm as norm } from './operations/norm.js';
 import { sample as draw } from './operations/sampler.js';
 import { selectiveScan as scan } from './operations/selective-scan.js';
 import { ssd } from './operations/ssd.js';
+import { type QuadraticOptions, ssdQuadratic as quadratic } from './operations/ssd-quadratic.js';
 import type { Block, GpuTensor } from './runtime/memory.js';
 
 /** The arguments of one of the backend's methods, after the kernels that run it. */
@@ -37,6 +48,40 @@ export function ssdStep(kernels: Kernels, ...[x, dt, B, C, w, state, options]: A
     });
   }
   return ssdChunkScan(kernels, x, dt, B, C, w, state, options);
+}
+
+/**
+ * The same product in its quadratic form, masked attention without softmax: `y_j = Σ_{i ≤ j} L_ji (C_j · B_i) Δ_i x_i (+ D x_j)`, L the mask of decays; what
+ * core's `ssdQuadratic` computes. Shapes, options and errors of {@link ssdChunkScan}, without a state. O(l² (n + p)) multiply-adds per head; M is never
+ * stored. Mamba-2 paper (arXiv 2405.21060), equation 16.
+ */
+export function ssdQuadratic(
+  kernels: Kernels,
+  x: GpuTensor,
+  dt: GpuTensor,
+  B: GpuTensor,
+  C: GpuTensor,
+  w: SsdWeights<Block>,
+  options?: QuadraticOptions,
+): GpuTensor {
+  const gpu = gpuOf(kernels);
+  return gpu.submitting(() => quadratic(gpu, x, dt, B, C, w, options));
+}
+
+/**
+ * Causal softmax attention, as `Backend.attention`: q (b, l, h, p), k and v (b, l, g, p) with g dividing h, and perhaps a cache of keys and values, which is
+ * added to → y (b, l, h, p). O(l (held + l) h p) multiply-adds; scores are never stored.
+ */
+export function attention(
+  kernels: Kernels,
+  q: GpuTensor,
+  k: GpuTensor,
+  v: GpuTensor,
+  cache?: KeyValueCache<Block>,
+  options?: AttentionOptions<Block>,
+): GpuTensor {
+  const gpu = gpuOf(kernels);
+  return gpu.submitting(() => attend(gpu, q, k, v, cache, options));
 }
 
 /** Mamba-1's selective scan, as `Backend.selectiveScan`: u, dt (b, l, d), B and C (b, l, n), `w` with A (d, n), state (slots, d, n) → y (b, l, d). O(b l d n). */

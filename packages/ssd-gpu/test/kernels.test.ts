@@ -10,6 +10,7 @@ const { kernels, linear, ssdChunkScan, ssdStep } = mamba2;
 
 it('exports what others import, and not much else', () => {
   expect(Object.keys(mamba2).sort()).toEqual([
+    'attention',
     'causalConv1d',
     'embed',
     'kernels',
@@ -18,6 +19,7 @@ it('exports what others import, and not much else', () => {
     'sample',
     'selectiveScan',
     'ssdChunkScan',
+    'ssdQuadratic',
     'ssdStep',
     'webgpu',
   ]);

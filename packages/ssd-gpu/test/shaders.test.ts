@@ -4,6 +4,7 @@ import { shadersModule, target } from '../scripts/shaders.js';
 import { kernelsOf } from '../src/describe.js';
 import { openGpu } from '../src/open.js';
 import { findGpu } from '../src/runtime/gpu.js';
+import { attentionMaskedKernel, attentionNarrowKernel } from '../src/operations/attention-kernels.js';
 import { linearNarrowKernel } from '../src/operations/linear-kernels.js';
 import { matrixKernels } from '../src/operations/ssd-kernels.js';
 import { STORAGE } from '../src/operations/weight.js';
@@ -45,7 +46,12 @@ const constants: Constants = {
   FOUR: true,
   TM: 64,
   TN: 64,
+  SPAN: 256,
+  PADDED: 64,
 };
+
+/** Kernels that no operation of a backend names as its own. */
+const others = [linearNarrowKernel, attentionMaskedKernel, attentionNarrowKernel];
 
 /** What a kernel's operands, and with them its text, depend on. */
 const forms: Constants[] = [
@@ -69,7 +75,7 @@ describe.each(inject('gpuDrivers'))('shaders on %s', (name) => {
     const { gpu } = await opened;
     const said: string[] = [];
     const seen = new Set<string>();
-    for (const kernel of new Set([...Object.values(kernelsOf).flat(), linearNarrowKernel])) {
+    for (const kernel of new Set([...Object.values(kernelsOf).flat(), ...others])) {
       for (const variant of kernel.variants) {
         for (const STORED of Object.values(STORAGE)) {
           for (const form of forms) {

@@ -31,14 +31,15 @@ export function ssd(
   state?: GpuTensor,
   options: SsdOptions<Block> = {},
 ): GpuTensor {
-  const problem = checked(gpu, { x, dt, B, C, w, state, options });
+  const problem = checkedSsd(gpu, { x, dt, B, C, w, state, options });
   if (problem.l === 1) oneStep(problem);
   else inChunks(problem);
   problem.slots.finish();
   return problem.y;
 }
 
-function checked(
+/** A call of {@link ssd}, its shapes and tensors checked. @throws ShapeError, ArgumentError, DeviceError */
+export function checkedSsd(
   gpu: Gpu,
   given: Pick<Problem, 'x' | 'dt' | 'B' | 'C' | 'w' | 'options'> & { state: GpuTensor | undefined },
 ): Problem {

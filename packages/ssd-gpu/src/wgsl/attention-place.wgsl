@@ -1,4 +1,5 @@
-// Queries, keys or values to where attention reads them: each row behind what its slot holds, the first coordinates turned by the position's angles.
+// Queries, keys or values to where attention reads them: each row behind what its slot holds, the first coordinates turned by the position's angles. Rows of
+// the target are width numbers long, zeros behind the p that there are.
 
 struct Params {
   flags: u32,
@@ -8,6 +9,7 @@ struct Params {
   capacity: u32,
   heads: u32,
   p: u32,
+  width: u32,
   /// Coordinates that turn, an even number, and the table's row length.
   dim: u32,
   table_offset: u32,
@@ -24,51 +26,52 @@ struct Params {
 @group(0) @binding(3) var<storage, read> rows: array<i32>;
 @group(0) @binding(4) var<storage, read> lengths: array<i32>;
 @group(0) @binding(5) var<storage, read> held: array<i32>;
-@group(0) @binding(6) var<storage, read_write> target_: array<f32>;
+@group(0) @binding(6) var<storage, read_write> target_: array<Placed>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3u) {
   let e = at.x;
-  if (e >= params.heads * params.p) {
+  if (e >= params.heads * params.width) {
     return;
   }
-  let t = at.y;
   let row = at.z;
-  var slot = row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + row]);
+  let slot = slot_of(row);
+  let past = past_of(slot);
+  let count = count_of(row, past);
+  // Either the row's own positions, or all that its slot holds with them.
+  var t = at.y;
+  var position = past + t;
+  var source_row = row;
+  if (on(HELD)) {
+    position = t;
+    source_row = slot;
+    t = t - min(t, past);
   }
-  var past = 0u;
-  if (on(CACHE)) {
-    past = u32(held[params.held_offset + slot]);
-  }
-  var count = params.positions;
-  if (on(LENGTHS)) {
-    count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
-  }
-  let position = past + t;
-  if (t >= count || position >= params.capacity) {
+  if (t >= count) {
     return;
   }
-  let head = e / params.p;
-  let i = e % params.p;
-  let from_ = place(params.source, row, t, head);
-  var value = source[from_ + i];
-  if (on(TURN) && i < params.dim) {
-    let half = params.dim / 2u;
-    // The pair's number, and whether this is its second coordinate.
-    let pair = select(i % half, i / 2u, on(INTERLEAVED));
-    let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
-    let apart = select(half, 1u, on(INTERLEAVED));
-    let angles = params.table_offset + position * params.table_stride + pair;
-    let cosine = table[angles];
-    let sine = table[angles + half];
-    value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
+  let head = e / params.width;
+  let i = e % params.width;
+  var value = 0.0;
+  if (i < params.p) {
+    let from_ = place(params.source, source_row, at.y, head);
+    value = source[from_ + i];
+    if (on(TURN) && i < params.dim) {
+      let half = params.dim / 2u;
+      // The pair's number, and whether this is its second coordinate.
+      let pair = select(i % half, i / 2u, on(INTERLEAVED));
+      let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
+      let apart = select(half, 1u, on(INTERLEAVED));
+      let angles = params.table_offset + position * params.table_stride + pair;
+      let cosine = table[angles];
+      let sine = table[angles + half];
+      value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
+    }
   }
-  // Queries keep the batch's order, keys and values go to their slot.
+  // To the slot and behind what it holds, or in the order of the batch.
   var to = place(params.target_, slot, position, head);
-  if (on(QUERIES)) {
-    to = place(params.target_, row, t, head);
+  if (on(BY_ROW)) {
+    to = place(params.target_, row, at.y, head);
   }
-  target_[to + i] = params.scale * value;
+  target_[to + i] = placed(params.scale * value);
 }

@@ -96,44 +96,6 @@ fn weigh(v: vec4f, largest_: f32) -> vec4f {
   return select(exp4(v - largest_), vec4f(0.0), v == vec4f(LOWEST));
 }
 
-/// Columns 4 a … 4 a + 3 of eight rows into the left tile, as its columns k … k + 3.
-fn put_weights(row_: u32, k: u32, r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f) {
-  left_tile[four_at(row_, k, TM)] = vec4f(r0.x, r1.x, r2.x, r3.x);
-  left_tile[four_at(row_, k + 1u, TM)] = vec4f(r0.y, r1.y, r2.y, r3.y);
-  left_tile[four_at(row_, k + 2u, TM)] = vec4f(r0.z, r1.z, r2.z, r3.z);
-  left_tile[four_at(row_, k + 3u, TM)] = vec4f(r0.w, r1.w, r2.w, r3.w);
-  left_tile[four_at(row_ + 4u, k, TM)] = vec4f(r4.x, r5.x, r6.x, r7.x);
-  left_tile[four_at(row_ + 4u, k + 1u, TM)] = vec4f(r4.y, r5.y, r6.y, r7.y);
-  left_tile[four_at(row_ + 4u, k + 2u, TM)] = vec4f(r4.z, r5.z, r6.z, r7.z);
-  left_tile[four_at(row_ + 4u, k + 3u, TM)] = vec4f(r4.w, r5.w, r6.w, r7.w);
-}
-
-/// The weighted values of all keys of the tile.
-fn add_values(lane: u32, s: ptr<function, Results>, sums: ptr<function, Results>) {
-  let row_ = first_row(lane);
-  let a = lane % ACROSS;
-  for (var slice = 0u; slice < 4u; slice++) {
-    var v: array<vec4f, RIGHT_FETCHES>;
-    for (var u = 0u; u < RIGHT_FETCHES; u++) {
-      v[u] = fetch_value(16u * slice, u * WG + lane);
-    }
-    workgroupBarrier();
-    // Keys 16 · slice … + 15 are the first or the second four columns of half the lanes.
-    if (a / 4u == slice % 2u) {
-      if (slice < 2u) {
-        put_weights(row_, 4u * (a % 4u), (*s)[0], (*s)[2], (*s)[4], (*s)[6], (*s)[8], (*s)[10], (*s)[12], (*s)[14]);
-      } else {
-        put_weights(row_, 4u * (a % 4u), (*s)[1], (*s)[3], (*s)[5], (*s)[7], (*s)[9], (*s)[11], (*s)[13], (*s)[15]);
-      }
-    }
-    for (var u = 0u; u < RIGHT_FETCHES; u++) {
-      put_right(u * WG + lane, false, v[u]);
-    }
-    workgroupBarrier();
-    multiply_tile(lane, sums);
-  }
-}
-
 fn take(row_: u32, column: u32, v: vec4f) {
   let t = first_query + row_;
   let e = first_value + column;
@@ -153,20 +115,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   row = own_row;
   first_value = TN * (group.z % tiles);
   first_query = TM * group.x;
-  var slot = own_row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + own_row]);
-  }
+  let slot = slot_of(own_row);
   slot_ = slot;
-  var past = 0u;
-  if (on(CACHE)) {
-    past = u32(held[params.held_offset + slot]);
-  }
-  var count = params.positions;
-  if (on(LENGTHS)) {
-    count = min(count, u32(max(lengths[params.lengths_offset + own_row], 0)));
-  }
-  count = min(count, params.capacity - min(past, params.capacity));
+  let past = past_of(slot);
+  let count = count_of(own_row, past);
   count_ = count;
   // Keys that the last of these queries sees.
   let keys_ = select(0u, past + min(TM * group.x + TM, count), TM * group.x < count);
