@@ -1,10 +1,10 @@
 /**
- * What each kernel of an SSD forward takes by the device's own clock: `pnpm bench gpu-kernels [--dawn FLAG] [--precision f16] [l,h[,n] …]`. Medians of 20
- * calls, b = 1, p = 64, g = 1. Each dispatch runs in a pass of its own, which adds some µs and forbids overlap: compare kernels with each other, and
- * take the whole from `gpu-ssd`, which also checks what is computed.
+ * What each kernel of an SSD forward, or of softmax attention, takes by the device's own clock: `pnpm bench gpu-kernels [--dawn FLAG] [--precision f16]
+ * [l,h[,n] | attention,l,h …]`. Medians of 20 calls, b = 1, p = 64, g = 1. Each dispatch runs in a pass of its own, which adds some µs and forbids overlap: compare kernels with each other, and
+ * take the whole from `gpu-ssd` and `gpu-attention`, which also check what is computed.
  */
 import { parseArgs } from 'node:util';
-import { webgpu } from '@mamba2/ssd-gpu';
+import { type GpuTensor, webgpu } from '@mamba2/ssd-gpu';
 import { create, globals } from 'webgpu';
 import { timedAdapter } from './gpu/kernel-times.js';
 import { noise, summary } from './gpu/measure.js';
@@ -24,8 +24,8 @@ const { adapter: timed, times } = timedAdapter(adapter);
 const backend = await webgpu({ adapter: timed, precision: values.precision as 'f32' | 'f16' });
 
 console.log(`${backend.describe().device}; ${values.precision}; Dawn: ${values.dawn.join(' ') || 'as it is'}`);
-for (const shape of positionals.length > 0 ? positionals : ['2048,24', '2048,80']) {
-  const [l = 0, h = 0, n = 128] = shape.split(',').map(Number);
+/** The operands of a call, and the call. */
+function ssd(l: number, h: number, n: number) {
   const x = backend.upload(noise(l * h * P), [1, l, h, P]);
   const dt = backend.upload(
     noise(l * h, 0.05).map((v) => Math.abs(v) + 1e-3),
@@ -37,16 +37,30 @@ for (const shape of positionals.length > 0 ? positionals : ['2048,24', '2048,80'
     noise(h).map((v) => -1 - Math.abs(v)),
     [h],
   );
+  return { operands: [x, dt, B, C, A], run: () => backend.ssd(x, dt, B, C, { A }) };
+}
+
+function attention(l: number, h: number) {
+  const [q, k, v] = [1, 0.9, 0.8].map((scale) => backend.upload(noise(l * h * P, scale), [1, l, h, P])) as Three;
+  return { operands: [q, k, v], run: () => backend.attention(q, k, v) };
+}
+
+type Three = [GpuTensor, GpuTensor, GpuTensor];
+
+for (const shape of positionals.length > 0 ? positionals : ['2048,24', '2048,80']) {
+  const attends = shape.startsWith('attention,');
+  const [l = 0, h = 0, n = 128] = shape.replace('attention,', '').split(',').map(Number);
+  const { operands, run } = attends ? attention(l, h) : ssd(l, h, n);
   const taken = new Map<string, number[]>();
   for (let round = -2; round < ROUNDS; round++) {
-    const y = backend.ssd(x, dt, B, C, { A });
+    const y = run();
     await backend.read(y);
     backend.free(y);
     const calls = await times();
     if (round >= 0) for (const { kernel, micros } of calls) taken.set(kernel, [...(taken.get(kernel) ?? []), micros]);
   }
-  backend.free(x, dt, B, C, A);
-  const rows = [...taken].map(([kernel, all]) => ({ l, h, n, kernel, ...summary(all), calls: all.length / ROUNDS }));
+  backend.free(...operands);
+  const rows = [...taken].map(([kernel, all]) => ({ l, h, ...(!attends && { n }), kernel, ...summary(all), calls: all.length / ROUNDS }));
   console.table(rows);
 }
 backend.dispose();

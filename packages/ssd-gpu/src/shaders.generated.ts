@@ -1,18 +1,25 @@
 // Made from the .wgsl files by scripts/shaders.ts.
 
-export const attentionAsF16 = `// Numbers in half precision; those beyond its largest one become that, so that no sum is infinite or NaN for it.
-alias Placed = f16;
+export const attentionAsF16 = `// Numbers in half precision, eight to an invocation; those beyond its largest one become that, so that no sum is infinite or NaN for it.
+alias Placed = vec4u;
+const EACH = 8u;
 
-fn placed(v: f32) -> Placed {
-  return f16(clamp(v, -65504.0, 65504.0));
+fn two(from_: u32, i: u32, position: u32) -> u32 {
+  let v = vec2f(coordinate(from_, i, position), coordinate(from_, i + 1u, position));
+  return pack2x16float(clamp(v, vec2f(-65504.0), vec2f(65504.0)));
+}
+
+fn put(to: u32, from_: u32, i: u32, position: u32) {
+  target_[to / 8u] = vec4u(two(from_, i, position), two(from_, i + 2u, position), two(from_, i + 4u, position), two(from_, i + 6u, position));
 }
 `;
 
-export const attentionAsF32 = `// Numbers as they are.
+export const attentionAsF32 = `// Numbers as they are, one to an invocation.
 alias Placed = f32;
+const EACH = 1u;
 
-fn placed(v: f32) -> Placed {
-  return v;
+fn put(to: u32, from_: u32, i: u32, position: u32) {
+  target_[to] = coordinate(from_, i, position);
 }
 `;
 
@@ -405,10 +412,44 @@ fn four_at(i: u32) -> u32 {
   return (i / EIGHTS * LONG + i % EIGHTS * 8u) / 4u;
 }
 
+/// The queries' first 64 coordinates, 16 by number; rows as in Patch.
+struct Queries {
+  a0: Left,
+  a1: Left,
+  a2: Left,
+  a3: Left,
+  b0: Left,
+  b1: Left,
+  b2: Left,
+  b3: Left,
+}
+
+fn query_at(row: u32, k: u32) -> Left {
+  return subgroupMatrixLoad<Left, row_major>(&query_tile, (row * LONG + k) / 4u, LONG / 4u);
+}
+
+/// Columns that the heads don't have are zeros, or are never multiplied.
+fn queries_at(row: u32) -> Queries {
+  var q = Queries();
+  q.a0 = query_at(row, 0u);
+  q.b0 = query_at(row + 16u, 0u);
+  if (PADDED > 16u) {
+    q.a1 = query_at(row, 16u);
+    q.b1 = query_at(row + 16u, 16u);
+  }
+  if (PADDED > 32u) {
+    q.a2 = query_at(row, 32u);
+    q.b2 = query_at(row + 16u, 32u);
+  }
+  if (PADDED > 48u) {
+    q.a3 = query_at(row, 48u);
+    q.b3 = query_at(row + 16u, 48u);
+  }
+  return q;
+}
+
 /// Sixteen terms of the scores of 32 queries against 32 keys.
-fn score_step(row: u32, k: u32, s: ptr<function, Patch>) {
-  let a = subgroupMatrixLoad<Left, row_major>(&query_tile, (row * LONG + k) / 4u, LONG / 4u);
-  let b = subgroupMatrixLoad<Left, row_major>(&query_tile, ((row + 16u) * LONG + k) / 4u, LONG / 4u);
+fn score_step(a: Left, b: Left, k: u32, s: ptr<function, Patch>) {
   let r0 = subgroupMatrixLoad<Right, col_major>(&key_tile, k / 4u, LONG / 4u);
   let r1 = subgroupMatrixLoad<Right, col_major>(&key_tile, (16u * LONG + k) / 4u, LONG / 4u);
   (*s).a0 = subgroupMatrixMultiplyAccumulate(a, r0, (*s).a0);
@@ -537,6 +578,8 @@ fn main(
   let last = past + first_query + lane;
   var largest = LOWEST;
   var sum = 0.0;
+  workgroupBarrier();
+  let q = queries_at(first_row);
   var o = Patch();
   for (var k0 = 0u; k0 < seen; k0 += KEYS) {
     workgroupBarrier();
@@ -564,8 +607,18 @@ fn main(
     }
 
     var s = Patch();
-    for (var k = 0u; k < PADDED; k += 16u) {
-      score_step(first_row, k, &s);
+    score_step(q.a0, q.b0, 0u, &s);
+    if (PADDED > 16u) {
+      score_step(q.a1, q.b1, 16u, &s);
+    }
+    if (PADDED > 32u) {
+      score_step(q.a2, q.b2, 32u, &s);
+    }
+    if (PADDED > 48u) {
+      score_step(q.a3, q.b3, 48u, &s);
+    }
+    for (var k = 64u; k < PADDED; k += 16u) {
+      score_step(query_at(first_row, k), query_at(first_row + 16u, k), k, &s);
     }
     put_sums(first_row, s.a0, s.a1, s.b0, s.b1);
     workgroupBarrier();
@@ -671,9 +724,29 @@ struct Params {
 @group(0) @binding(5) var<storage, read> held: array<i32>;
 @group(0) @binding(6) var<storage, read_write> target_: array<Placed>;
 
+/// Coordinate i of a vector that begins at from_ in the source, turned as its position says and scaled; 0 behind the last.
+fn coordinate(from_: u32, i: u32, position: u32) -> f32 {
+  if (i >= params.p) {
+    return 0.0;
+  }
+  var value = source[from_ + i];
+  if (on(TURN) && i < params.dim) {
+    let half = params.dim / 2u;
+    // The pair's number, and whether this is its second coordinate.
+    let pair = select(i % half, i / 2u, on(INTERLEAVED));
+    let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
+    let apart = select(half, 1u, on(INTERLEAVED));
+    let angles = params.table_offset + position * params.table_stride + pair;
+    let cosine = table[angles];
+    let sine = table[angles + half];
+    value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
+  }
+  return params.scale * value;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3u) {
-  let e = at.x;
+  let e = at.x * EACH;
   if (e >= params.heads * params.width) {
     return;
   }
@@ -695,28 +768,12 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   }
   let head = e / params.width;
   let i = e % params.width;
-  var value = 0.0;
-  if (i < params.p) {
-    let from_ = place(params.source, source_row, at.y, head);
-    value = source[from_ + i];
-    if (on(TURN) && i < params.dim) {
-      let half = params.dim / 2u;
-      // The pair's number, and whether this is its second coordinate.
-      let pair = select(i % half, i / 2u, on(INTERLEAVED));
-      let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
-      let apart = select(half, 1u, on(INTERLEAVED));
-      let angles = params.table_offset + position * params.table_stride + pair;
-      let cosine = table[angles];
-      let sine = table[angles + half];
-      value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
-    }
-  }
   // To the slot and behind what it holds, or in the order of the batch.
   var to = place(params.target_, slot, position, head);
   if (on(BY_ROW)) {
     to = place(params.target_, row, at.y, head);
   }
-  target_[to + i] = placed(params.scale * value);
+  put(to + i, place(params.source, source_row, at.y, head), i, position);
 }
 `;
 

@@ -40,7 +40,7 @@ export const attentionNarrowKernel: Kernel = {
   name: 'attention-narrow',
   flags: PLACE_FLAGS,
   source: attentionPlace,
-  variants: [{ name: MATRIX, enables: ['f16'], libraries: () => [rows, attentionSlots, attentionAsF16] }],
+  variants: [{ name: 'portable', libraries: () => [rows, attentionSlots, attentionAsF16] }],
 };
 
 /** How much the cache holds afterwards. */

@@ -84,6 +84,7 @@ function common({ cache, options: { rows, lengths } }: Attention) {
 
 /** How operands are brought to where they are read. */
 interface Bring {
+  /** Into f16 or, by default, as it is. */
   readonly kernel?: Kernel;
   readonly target: Block;
   readonly place: Place;
@@ -129,7 +130,7 @@ function bring(call: Attention, source: GpuTensor, to: Bring): void {
       ...offsets,
       scale: to.scale ?? 1,
     },
-    grid: [Math.ceil((heads * width) / 64), to.held ? capacity : l, b],
+    grid: [Math.ceil((heads * width) / (to.kernel === attentionNarrowKernel ? 512 : 64)), to.held ? capacity : l, b],
   });
 }
 

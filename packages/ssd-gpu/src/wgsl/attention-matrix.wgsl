@@ -83,10 +83,44 @@ fn four_at(i: u32) -> u32 {
   return (i / EIGHTS * LONG + i % EIGHTS * 8u) / 4u;
 }
 
+/// The queries' first 64 coordinates, 16 by number; rows as in Patch.
+struct Queries {
+  a0: Left,
+  a1: Left,
+  a2: Left,
+  a3: Left,
+  b0: Left,
+  b1: Left,
+  b2: Left,
+  b3: Left,
+}
+
+fn query_at(row: u32, k: u32) -> Left {
+  return subgroupMatrixLoad<Left, row_major>(&query_tile, (row * LONG + k) / 4u, LONG / 4u);
+}
+
+/// Columns that the heads don't have are zeros, or are never multiplied.
+fn queries_at(row: u32) -> Queries {
+  var q = Queries();
+  q.a0 = query_at(row, 0u);
+  q.b0 = query_at(row + 16u, 0u);
+  if (PADDED > 16u) {
+    q.a1 = query_at(row, 16u);
+    q.b1 = query_at(row + 16u, 16u);
+  }
+  if (PADDED > 32u) {
+    q.a2 = query_at(row, 32u);
+    q.b2 = query_at(row + 16u, 32u);
+  }
+  if (PADDED > 48u) {
+    q.a3 = query_at(row, 48u);
+    q.b3 = query_at(row + 16u, 48u);
+  }
+  return q;
+}
+
 /// Sixteen terms of the scores of 32 queries against 32 keys.
-fn score_step(row: u32, k: u32, s: ptr<function, Patch>) {
-  let a = subgroupMatrixLoad<Left, row_major>(&query_tile, (row * LONG + k) / 4u, LONG / 4u);
-  let b = subgroupMatrixLoad<Left, row_major>(&query_tile, ((row + 16u) * LONG + k) / 4u, LONG / 4u);
+fn score_step(a: Left, b: Left, k: u32, s: ptr<function, Patch>) {
   let r0 = subgroupMatrixLoad<Right, col_major>(&key_tile, k / 4u, LONG / 4u);
   let r1 = subgroupMatrixLoad<Right, col_major>(&key_tile, (16u * LONG + k) / 4u, LONG / 4u);
   (*s).a0 = subgroupMatrixMultiplyAccumulate(a, r0, (*s).a0);
@@ -215,6 +249,8 @@ fn main(
   let last = past + first_query + lane;
   var largest = LOWEST;
   var sum = 0.0;
+  workgroupBarrier();
+  let q = queries_at(first_row);
   var o = Patch();
   for (var k0 = 0u; k0 < seen; k0 += KEYS) {
     workgroupBarrier();
@@ -242,8 +278,18 @@ fn main(
     }
 
     var s = Patch();
-    for (var k = 0u; k < PADDED; k += 16u) {
-      score_step(first_row, k, &s);
+    score_step(q.a0, q.b0, 0u, &s);
+    if (PADDED > 16u) {
+      score_step(q.a1, q.b1, 16u, &s);
+    }
+    if (PADDED > 32u) {
+      score_step(q.a2, q.b2, 32u, &s);
+    }
+    if (PADDED > 48u) {
+      score_step(q.a3, q.b3, 48u, &s);
+    }
+    for (var k = 64u; k < PADDED; k += 16u) {
+      score_step(query_at(first_row, k), query_at(first_row + 16u, k), k, &s);
     }
     put_sums(first_row, s.a0, s.a1, s.b0, s.b1);
     workgroupBarrier();

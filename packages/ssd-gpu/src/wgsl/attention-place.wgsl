@@ -28,9 +28,29 @@ struct Params {
 @group(0) @binding(5) var<storage, read> held: array<i32>;
 @group(0) @binding(6) var<storage, read_write> target_: array<Placed>;
 
+/// Coordinate i of a vector that begins at from_ in the source, turned as its position says and scaled; 0 behind the last.
+fn coordinate(from_: u32, i: u32, position: u32) -> f32 {
+  if (i >= params.p) {
+    return 0.0;
+  }
+  var value = source[from_ + i];
+  if (on(TURN) && i < params.dim) {
+    let half = params.dim / 2u;
+    // The pair's number, and whether this is its second coordinate.
+    let pair = select(i % half, i / 2u, on(INTERLEAVED));
+    let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
+    let apart = select(half, 1u, on(INTERLEAVED));
+    let angles = params.table_offset + position * params.table_stride + pair;
+    let cosine = table[angles];
+    let sine = table[angles + half];
+    value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
+  }
+  return params.scale * value;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3u) {
-  let e = at.x;
+  let e = at.x * EACH;
   if (e >= params.heads * params.width) {
     return;
   }
@@ -52,26 +72,10 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
   }
   let head = e / params.width;
   let i = e % params.width;
-  var value = 0.0;
-  if (i < params.p) {
-    let from_ = place(params.source, source_row, at.y, head);
-    value = source[from_ + i];
-    if (on(TURN) && i < params.dim) {
-      let half = params.dim / 2u;
-      // The pair's number, and whether this is its second coordinate.
-      let pair = select(i % half, i / 2u, on(INTERLEAVED));
-      let second = select(i >= half, i % 2u == 1u, on(INTERLEAVED));
-      let apart = select(half, 1u, on(INTERLEAVED));
-      let angles = params.table_offset + position * params.table_stride + pair;
-      let cosine = table[angles];
-      let sine = table[angles + half];
-      value = select(value * cosine - source[from_ + min(i + apart, params.p - 1u)] * sine, source[from_ + i - select(0u, apart, second)] * sine + value * cosine, second);
-    }
-  }
   // To the slot and behind what it holds, or in the order of the batch.
   var to = place(params.target_, slot, position, head);
   if (on(BY_ROW)) {
     to = place(params.target_, row, at.y, head);
   }
-  target_[to + i] = placed(params.scale * value);
+  put(to + i, place(params.source, source_row, at.y, head), i, position);
 }
