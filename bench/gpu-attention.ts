@@ -1,18 +1,16 @@
 /**
  * Softmax attention and the quadratic form of the state-space dual on the GPU: `npx tsx --conditions=@mamba2/source bench/gpu-attention.ts [--dawn FLAG]
- * [--precision f16] [--json] [prefill,l | decode,held | quadratic,l …]`, 64 heads of 64 (n = 64). Heads and lengths of all kinds are checked against float64
+ * [--precision f16] [--json] [--out FILE] [prefill,l | decode,held | quadratic,l …]`, 64 heads of 64 (n = 64). Heads and lengths of all kinds are checked against float64
  * first, then every timed shape in a few of its rows; rows are printed as they are measured.
  */
 import { type Backend, type KeyValueCache, reference, slice, type Tensor } from '@mamba2/core';
 import { ssdQuadratic } from '@mamba2/ssd-gpu';
 import { deviceTime, noise, relativeError } from './gpu/measure.js';
-import { benchOptions, report } from './gpu/options.js';
+import { benchOptions, note, report } from './gpu/options.js';
 
 const [H, P, N] = [64, 64, 64];
 const options = await benchOptions();
-/** The same backend, for kernels by themselves and as any backend. */
-const gpu = options.backend;
-const backend = gpu as Backend;
+const { backend, gpu } = options;
 const f16 = options.precision === 'f16';
 
 /** A call over a cache that holds `held` positions, or over none. */
@@ -181,8 +179,8 @@ for (const one of wanted) {
     'TFLOP/s': Number((flops / micros / 1e6).toPrecision(3)),
     error: Number(error.toExponential(1)),
   };
-  say(row);
   rows.push(row);
+  note(options, rows);
 }
 report(options, rows);
 backend.dispose();

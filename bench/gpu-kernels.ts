@@ -60,7 +60,14 @@ for (const shape of positionals.length > 0 ? positionals : ['2048,24', '2048,80'
     if (round >= 0) for (const { kernel, micros } of calls) taken.set(kernel, [...(taken.get(kernel) ?? []), micros]);
   }
   backend.free(...operands);
-  const rows = [...taken].map(([kernel, all]) => ({ l, h, ...(!attends && { n }), kernel, ...summary(all), calls: all.length / ROUNDS }));
+  const rows = [...taken].map(([kernel, all]) => ({
+    l,
+    h,
+    ...(!attends && { n }),
+    kernel,
+    ...summary(all),
+    calls: all.length / ROUNDS,
+  }));
   console.table(rows);
 }
 backend.dispose();

@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { webgpu, type WebGpuBackend } from '@mamba2/ssd-gpu';
+import type { Backend } from '@mamba2/core';
+import { webgpu } from '@mamba2/ssd-gpu';
 
-/** A backend as the command line asks for it: `--dawn FLAG` (again and again), `--variants NAME` or `KERNEL=NAME,…`, `--precision f16`, `--json`, and sizes. */
+/** A backend as the command line asks for it: `--dawn FLAG` (again and again), `--variants NAME` or `KERNEL=NAME,…`, `--precision f16`, `--json`, `--out FILE`, and sizes. */
 export async function benchOptions() {
   const { values, positionals } = parseArgs({
     options: {
@@ -10,6 +12,7 @@ export async function benchOptions() {
       precision: { type: 'string', default: 'f32' },
       slots: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
+      out: { type: 'string' },
     },
     allowPositionals: true,
   });
@@ -19,27 +22,43 @@ export async function benchOptions() {
     ? (Object.fromEntries(variants.split(',').map((pair) => pair.split('='))) as Record<string, string>)
     : variants;
   const start = performance.now();
-  const backend: WebGpuBackend = await webgpu({ dawn, precision, ...(forced && { variants: forced }) });
+  const gpu = await webgpu({ dawn, precision, ...(forced && { variants: forced }) });
+  const backend: Backend = gpu;
   const opened = performance.now() - start;
   return {
     backend,
+    /** The same, with what lets kernels run by themselves. */
+    gpu,
     dawn,
     variants: variants ?? 'fastest',
     precision,
     slots: Number(values.slots),
     json,
+    out: values.out,
     positionals,
     opened,
   };
 }
 
+type Options = Awaited<ReturnType<typeof benchOptions>>;
+type Row = Readonly<Record<string, string | number>>;
+
+/** All that was measured, and on what. */
+function measured({ backend, dawn, variants, precision }: Options, rows: readonly Row[]): string {
+  return JSON.stringify({ ...backend.describe(), dawn, variants, precision, rows }, null, 1);
+}
+
+/** Says a row as soon as it is measured and, with `--out`, writes all so far: a run that is cut off loses nothing. */
+export function note(options: Options, rows: readonly Row[]): void {
+  console.error(JSON.stringify(rows.at(-1)));
+  if (options.out !== undefined) writeFileSync(options.out, `${measured(options, rows)}\n`);
+}
+
 /** Prints what was measured: a table, or with `--json` everything. */
-export function report(
-  { backend, dawn, variants, precision, json }: Awaited<ReturnType<typeof benchOptions>>,
-  rows: readonly Readonly<Record<string, string | number>>[],
-): void {
+export function report(options: Options, rows: readonly Row[]): void {
+  const { backend, dawn, variants, precision, json } = options;
   const description = backend.describe();
-  if (json) console.log(JSON.stringify({ ...description, dawn, variants, precision, rows }, null, 1));
+  if (json) console.log(measured(options, rows));
   else {
     console.log(
       `${description.device}; variants: ${variants}; precision: ${precision}; Dawn: ${dawn.join(' ') || 'as it is'}; ${description.notes.join('; ')}`,

@@ -16,36 +16,64 @@ const curves = [
   { operation: 'ssd', name: 'SSD', color: palette[0] },
   { operation: 'scan', name: 'selective scan', color: palette[1] },
   { operation: 'attention', name: 'softmax attention', color: palette[2] },
+  { operation: 'quadratic', name: 'quadratic form', color: palette[3] },
 ] as const;
 
-/** Time over length (n = 64): the paper's Figure 10, left, on the device of the measurement. */
+const [LENGTH, STATES] = [4096, 64];
+const times = {
+  from: 0.05,
+  to: 50,
+  log: true,
+  ticks: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50],
+  label: 'milliseconds',
+};
+
+/** Time over the length (n = 64) and over the state size (l = 4096): the paper's Figure 10 on the device of the measurement. */
 export function figure10({ device, precision, rows }: MeasuredOperations): string {
-  const shown = rows.filter(({ n }) => n === 64);
-  const lengths = [...new Set(shown.map(({ l }) => l))].sort((a, b) => a - b);
+  const lengths = distinct(rows.filter(({ n }) => n === STATES).map(({ l }) => l));
+  const states = distinct(rows.filter(({ l }) => l === LENGTH).map(({ n }) => n));
+  // Attention has no state: its time is the same for every n.
+  const overStates = rows
+    .filter(
+      ({ l, n, operation }) => l === LENGTH && operation !== 'quadratic' && (operation !== 'attention' || n === STATES),
+    )
+    .flatMap((row) => (row.operation === 'attention' ? states.map((n) => ({ ...row, n })) : [row]));
   return picture(
-    560,
+    980,
     340,
-    `Time of SSD, selective scan and softmax attention over the length, ${device}`,
+    `Time of SSD, selective scan and softmax attention over the length and over the state size, ${device}`,
     chart(
-      { x: 70, y: 40, width: 460, height: 240, title: `d_inner 4096, n = 64, ${precision}, WebGPU` },
+      { x: 70, y: 40, width: 400, height: 240, title: `d_inner 4096, n = 64, ${precision}, WebGPU` },
       { from: lengths[0]!, to: lengths.at(-1)!, log: true, ticks: lengths, label: 'length' },
-      {
-        from: 0.05,
-        to: 10,
-        log: true,
-        ticks: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10],
-        label: 'milliseconds',
-      },
-      curves.flatMap(({ operation, name, color }) => {
-        const points = shown
-          .filter((row) => row.operation === operation)
-          .sort((a, b) => a.l - b.l)
-          .map(({ l, micros }) => [l, micros / 1000] as const);
-        return [
-          { points, color, name },
-          { points, color, dots: 'filled' as const },
-        ];
-      }),
+      times,
+      curvesOf(
+        rows.filter(({ n }) => n === STATES),
+        ({ l }) => l,
+      ),
+    ),
+    chart(
+      { x: 560, y: 40, width: 400, height: 240, title: `the same, length ${LENGTH}` },
+      { from: states[0]!, to: states.at(-1)!, log: true, ticks: states, label: 'state size n' },
+      times,
+      curvesOf(overStates, ({ n }) => n),
     ),
   );
+}
+
+const distinct = (values: readonly number[]) => [...new Set(values)].sort((a, b) => a - b);
+
+type Row = MeasuredOperations['rows'][number];
+
+function curvesOf(rows: readonly Row[], at: (row: Row) => number) {
+  return curves.flatMap(({ operation, name, color }) => {
+    const points = rows
+      .filter((row) => row.operation === operation)
+      .sort((a, b) => at(a) - at(b))
+      .map((row) => [at(row), row.micros / 1000] as const);
+    if (points.length === 0) return [];
+    return [
+      { points, color, name },
+      { points, color, dots: 'filled' as const },
+    ];
+  });
 }

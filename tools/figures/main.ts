@@ -7,7 +7,7 @@ import { figuresFolder, scanFigures } from './scans.ts';
 
 const measurements = new URL('../../bench/results/forms.json', import.meta.url);
 const measured = JSON.parse(readFileSync(measurements, 'utf8')) as MeasuredForms;
-const operations = new URL('../../bench/results/h200/3-figure10.json', import.meta.url);
+const operations = new URL('../../bench/results/h200/5-figure10-f16.json', import.meta.url);
 const gpu = figure10(JSON.parse(readFileSync(operations, 'utf8')) as MeasuredOperations);
 const scans = Object.entries(scanFigures()).map(([name, svg]) => [`${name}.svg`, svg] as const);
 mkdirSync(figuresFolder, { recursive: true });

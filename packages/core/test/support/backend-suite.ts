@@ -29,8 +29,6 @@ export interface BackendSuiteOptions {
   exactSplits?: boolean;
   /** Whether ids, rows, lengths and sampling parameters out of range are refused; a device only has to survive them. */
   checksContents?: boolean;
-  /** Operations that the backend refuses by name; none, for those of this repository. */
-  refuses?: readonly 'attention'[];
   /** Block formats of weights that the backend computes with; both by default. */
   blockFormats?: readonly BlockFormat[];
   /** Reads a golden file; the default needs Node's file system. */
@@ -42,7 +40,7 @@ export interface BackendSuiteOptions {
  * another backend.
  */
 export function backendSuite(options: BackendSuiteOptions): void {
-  const { name, make, tolerance, q = 64, exactSplits = false, checksContents = false, refuses = [] } = options;
+  const { name, make, tolerance, q = 64, exactSplits = false, checksContents = false } = options;
   const { blockFormats = ['q8', 'q4'] } = options;
   const goldens = options.goldens ?? (async (path) => (await import('../../../../fixtures/read.ts')).readGoldens(path));
 
@@ -58,7 +56,6 @@ export function backendSuite(options: BackendSuiteOptions): void {
       q,
       exactSplits,
       checksContents,
-      refuses,
       blockFormats,
     };
     beforeAll(async () => {

@@ -4,6 +4,5 @@ import type { BackendSuiteOptions } from '../../../core/test/support/backend-sui
 export const traits = {
   // f32 throughout: a sum of k products loses about √k · 6e-8.
   tolerance: 1e-5,
-  refuses: [],
   blockFormats: ['q8', 'q4'],
 } as const satisfies Partial<BackendSuiteOptions>;

@@ -9,7 +9,6 @@ import {
   softmaxAttention,
   split,
   type Tensor,
-  UnsupportedError,
 } from '../../../src/index.js';
 import { expectClose, expectIdentical } from '../expect-close.js';
 import * as oracle from '../oracles.js';
@@ -72,15 +71,6 @@ function optionsOf(backend: Backend, { scale, rotary }: Heads, positions: number
 
 export function attentionTests(suite: Suite): void {
   const { tolerance, q, exactSplits } = suite;
-
-  if (suite.refuses.includes('attention')) {
-    it('refuses attention by name', () => {
-      const { backend } = suite;
-      const none = () => backend.scope(() => backend.zeros([1, 1, 1, 1]));
-      expect(() => backend.scope(() => backend.attention(none(), none(), none()))).toThrow(UnsupportedError);
-    });
-    return;
-  }
 
   describe('attention', () => {
     const kinds = { plain, grouped, partly };

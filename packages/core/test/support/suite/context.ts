@@ -13,7 +13,6 @@ export interface Suite {
   readonly q: number;
   readonly exactSplits: boolean;
   readonly checksContents: boolean;
-  readonly refuses: readonly 'attention'[];
   readonly blockFormats: readonly BlockFormat[];
   goldens(path: string): Promise<Record<string, Golden>>;
 }
