@@ -3,7 +3,8 @@
  * [--precision f16] [--json] [--out FILE] [prefill,l | decode,held | quadratic,l …]`, 64 heads of 64 (n = 64). Heads and lengths of all kinds are checked against float64
  * first, then every timed shape in a few of its rows; rows are printed as they are measured.
  */
-import { type Backend, type KeyValueCache, reference, slice, type Tensor } from '@mamba2/core';
+import { type Backend, type KeyValueCache, slice, type Tensor } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { ssdQuadratic } from '@mamba2/ssd-gpu';
 import { deviceTime, noise, relativeError } from './gpu/measure.js';
 import { benchOptions, note, report } from './gpu/options.js';
