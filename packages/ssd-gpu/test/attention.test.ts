@@ -135,7 +135,10 @@ describe.each(inject('gpuDrivers'))('attention on %s', (name) => {
       }).y.data;
       const { x, dt, B, C, A } = onDevice(k, {
         ...given,
-        ...{ x: nanBehind(given.x), dt: nanBehind(given.dt), B: nanBehind(given.B), C: nanBehind(given.C) },
+        x: nanBehind(given.x),
+        dt: nanBehind(given.dt),
+        B: nanBehind(given.B),
+        C: nanBehind(given.C),
       });
       const w = { A, D: k.upload(given.D, [h, p]), dt_bias: k.upload(given.dt_bias) };
       const y = ssdQuadratic(k, x, dt, B, C, w, {
