@@ -2,6 +2,7 @@ import { reference } from '@mamba2/core/reference';
 import { expect, test } from 'vitest';
 import { type Measured, type Refused, runPlan } from '../src/compare/benchmark.js';
 import { errorOf, inputsFor, onBackend, onLoops, truthOf } from '../src/compare/contenders.js';
+import { apart } from '../src/compare/end-labels.js';
 import { asCsv } from '../src/compare/export.js';
 import { costsOf, fits, forms, lengthsUpTo } from '../src/compare/sizes.js';
 
@@ -15,6 +16,17 @@ test('sizes: what fits, which lengths, and whose keys are p wide', () => {
   expect(lengthsUpTo(512)).toEqual([64, 128, 256, 512]);
   expect(lengthsUpTo(40)).toEqual([40]);
   expect(costsOf('attention', size)).toEqual(costsOf('attention', { ...size, n: 77 }));
+});
+
+test('labels that would touch spread about their middle, and the others stay', () => {
+  expect(apart([0, 100, 40], 14)).toEqual([0, 0, 0]);
+  expect(apart([50, 44, 0], 14)).toEqual([4, -4, 0]);
+  // The first two make a group that reaches the third.
+  const places = [10, 0, 22];
+  const moved = apart(places, 14).map((shift, i) => places[i]! + shift);
+  expect(moved[0]! - moved[1]!).toBeCloseTo(14, 12);
+  expect(moved[2]! - moved[0]!).toBeCloseTo(14, 12);
+  expect(moved.reduce((sum, place) => sum + place, 0)).toBeCloseTo(32, 12);
 });
 
 test('SSM and SSD are one function, in loops and on a backend; attention is another', async () => {

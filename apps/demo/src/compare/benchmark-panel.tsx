@@ -6,6 +6,7 @@ import { Plot } from '../figures/plot.jsx';
 import { Notice } from '../shell/notice.jsx';
 import type { Measured, Refused } from './benchmark.js';
 import { look } from './costs-panel.jsx';
+import { endLabels } from './end-labels.js';
 import { asCsv, asJson, download } from './export.js';
 import { devices, type Form } from './sizes.js';
 import { cancel, device, failure, progressOf, rounds, session, type Session, start, valid } from './state.js';
@@ -72,6 +73,9 @@ function Progress({ session }: { session: Session }) {
   );
 }
 
+/** The chart's height, margins of 54 included. */
+const HEIGHT = 300;
+
 function Results({ session }: { session: Session }) {
   const t = text.value;
   const { measured, refused } = session;
@@ -80,7 +84,7 @@ function Results({ session }: { session: Session }) {
       marginLeft: 56,
       marginBottom: 34,
       marginRight: 76,
-      x: { type: 'log' as const, base: 2, label: 'l →', tickFormat: 'd', ticks: 6 },
+      x: { type: 'log' as const, base: 2, label: 'l →', labelAnchor: 'center' as const, tickFormat: 'd', ticks: 6 },
       y: { type: 'log' as const, grid: true, label: 'ms', ticks: 5, tickFormat: powerOfTen },
       symbol: { range: ['triangle', 'circle', 'square'], domain: ['ssm', 'ssd', 'attention'] },
       marks: [
@@ -99,15 +103,13 @@ function Results({ session }: { session: Session }) {
           strokeWidth: 2,
         }),
         plot.dot(measured, { x: 'l', y: 'median', symbol: 'form', r: 4, fill: (d: Measured) => look[d.form].color }),
-        plot.text(lastOfEach(measured), {
-          x: 'l',
-          y: 'median',
-          text: (d: Measured) => t.forms[d.form],
-          fill: (d: Measured) => look[d.form].color,
-          textAnchor: 'start',
-          dx: 9,
-          fontWeight: 600,
-        }),
+        ...endLabels(
+          plot,
+          lastOfEach(measured).map(({ form, l, median }) => ({ form, l, value: median })),
+          measured.flatMap(({ samples }) => samples),
+          HEIGHT - 54,
+          (form) => ({ name: t.forms[form], color: look[form].color }),
+        ),
       ],
     }),
     [measured, t],
@@ -119,7 +121,7 @@ function Results({ session }: { session: Session }) {
       {measured.length > 0 && (
         <figure>
           <figcaption>{t.chart}</figcaption>
-          <Plot label={t.chartAlt(number(measured.length))} draw={draw} height={300} />
+          <Plot label={t.chartAlt(number(measured.length))} draw={draw} height={HEIGHT} />
         </figure>
       )}
       {crossed && <p class="verdict">{t.crossing(t.between(number(crossed[0]), number(crossed[1])))}</p>}

@@ -2,6 +2,7 @@ import { useCallback } from 'preact/hooks';
 import { number } from '../i18n/i18n.js';
 import { powerOfTen } from '../figures/numerals.js';
 import { Plot } from '../figures/plot.jsx';
+import { endLabels } from './end-labels.js';
 import { costsOf, fits, type Form, forms, lengthsUpTo, ranges, type Size } from './sizes.js';
 import { size, valid } from './state.js';
 import { text } from './text.js';
@@ -12,6 +13,9 @@ export const look: Readonly<Record<Form, { color: string; symbol: 'circle' | 'sq
   ssd: { color: 'var(--accent)', symbol: 'circle' },
   attention: { color: 'var(--negative)', symbol: 'square' },
 };
+
+/** The chart's height, margins of 54 included. */
+const HEIGHT = 260;
 
 /** The sizes, and what the three forms cost at them. */
 export function CostsPanel() {
@@ -77,7 +81,7 @@ function Costs() {
         marginLeft: 56,
         marginBottom: 34,
         marginRight: 76,
-        x: { type: 'log' as const, base: 2, label: 'l →', tickFormat: 'd', ticks: 6 },
+        x: { type: 'log' as const, base: 2, label: 'l →', labelAnchor: 'center' as const, tickFormat: 'd', ticks: 6 },
         y: { type: 'log' as const, grid: true, label: null, ticks: 5, tickFormat: powerOfTen },
         marks: [
           plot.line(points, {
@@ -87,17 +91,12 @@ function Costs() {
             stroke: (d: { form: Form }) => look[d.form].color,
             strokeWidth: 2,
           }),
-          plot.text(
+          ...endLabels(
+            plot,
             points.filter(({ l }) => l === Math.max(now.l, 128)),
-            {
-              x: 'l',
-              y: 'value',
-              text: (d: { form: Form }) => t.forms[d.form],
-              fill: (d: { form: Form }) => look[d.form].color,
-              textAnchor: 'start',
-              dx: 6,
-              fontWeight: 600,
-            },
+            points.map(({ value }) => value),
+            HEIGHT - 54,
+            (form) => ({ name: t.forms[form], color: look[form].color }),
           ),
         ],
       };
@@ -151,7 +150,7 @@ function Costs() {
         </div>
         <figure>
           <figcaption>{t.costsChart}</figcaption>
-          <Plot label={t.costsChartAlt(number(now.l))} draw={draw} height={260} />
+          <Plot label={t.costsChartAlt(number(now.l))} draw={draw} height={HEIGHT} />
         </figure>
       </div>
     </section>

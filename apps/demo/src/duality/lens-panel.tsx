@@ -37,6 +37,8 @@ export function LensPanel() {
     [shown, mask.value, matrix, block.j0, block.j1, block.i0, block.i1],
   );
   const counts = [1, 2, 4, 8, 16, 32, 64, 128, 256].filter((count) => count < whole.n);
+  // A block's corner lies on the diagonal at best: its rows and columns share l + 1.
+  const longest = Math.floor((l + 1) / 2);
   const drag = (from: Cell, to: Cell) => (chosen.value = fitBlock(l, [from[0], to[0]], [from[1], to[1]]));
   const arrow = (down: number, right: number, event: KeyboardEvent) => {
     const { j0, j1, i0, i1 } = block;
@@ -54,6 +56,7 @@ export function LensPanel() {
     <section class="figure-section" id="lens">
       <h2>{t.lensTitle}</h2>
       <p>{t.lensProse}</p>
+      {whole.n > longest && <p>{t.lensFew(number(l), number(longest), number(whole.n))}</p>}
       <Choices
         legend={t.mask}
         options={masks.map((each) => [each, t.maskNames[each]] as const)}

@@ -107,7 +107,9 @@ export const en = {
 
   lensTitle: 'A lens for blocks',
   lensProse:
-    'Drag a rectangle anywhere on or below the diagonal. All its numbers had to pass through the state, which holds n numbers to a channel, so its rank is at most n and it comes apart into two thin factors. This sentence is short beside the 64 states of the model: keep only the busiest few to see the bound bite.',
+    'Drag a rectangle anywhere on or below the diagonal. All its numbers had to pass through the state, which holds n numbers to a channel, so its rank is at most n and it comes apart into two thin factors.',
+  lensFew: (tokens: string, side: string, states: string) =>
+    `In a sentence of ${tokens} tokens the shorter side of such a block is ${side} at most, less than the n = ${states} states of the model: no block could pass the bound. With only the busiest few states kept, M is the matrix that those make, and the bound shows: the singular values end at n.`,
   keepStates: 'States kept',
   mask: 'Mask',
   maskNames: {

@@ -104,7 +104,9 @@ export const zh = {
 
   lensTitle: '分块放大镜',
   lensProse:
-    '在对角线上或其下方拖出任意一个矩形。其中所有的数都必须经过状态，而状态对每个通道只有 n 个数，所以它的秩至多为 n，可以拆成两个细长的因子。相对于模型的 64 个状态，这句话太短了：只保留最活跃的几个，就能看到这个界起作用。',
+    '在对角线上或其下方拖出任意一个矩形。其中所有的数都必须经过状态，而状态对每个通道只有 n 个数，所以它的秩至多为 n，可以拆成两个细长的因子。',
+  lensFew: (tokens: string, side: string, states: string) =>
+    `这句话有 ${tokens} 个词元，这样的块短边至多 ${side}，小于模型的 n = ${states} 个状态，怎样的块都不会超过这个界。只保留最活跃的几个状态，M 就是它们构成的矩阵，界才看得出来：奇异值到第 n 个为止。`,
   keepStates: '保留的状态',
   mask: '掩码',
   maskNames: { ssd: '此头的 L', ones: '全 1', gamma: 'γ，恒定衰减', toeplitz: 'Toeplitz', softmax: 'softmax' },

@@ -7,7 +7,7 @@ import { text } from './text.js';
 
 const WIDTH = 72;
 const HEIGHT = 62;
-const BOX = { width: 60, height: 34 };
+const BOX = { width: 66, height: 34 };
 
 /** A row for each step, a column for each cell; lines from what was read to what was written. Rows to come keep their place. */
 export function TracePicture({ run, step }: { run: Run; step: number }) {
