@@ -1,14 +1,8 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, launchWithoutWebGpu, open } from './support/browser.js';
 import { modelReady, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
-import { swiftshader } from '../../../tools/gpu/swiftshader.js';
-
-const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 let site: Site;
 let withGpu: Browser;
@@ -50,29 +44,6 @@ test('a story goes from WebAssembly to WebGPU to the reference and is gone on wi
     await write(page, 'Go on');
     expect(await storyOf(page)).toBe(first + rest);
   }
-  expect(errors).toEqual([]);
-});
-
-/** What the command writes on WebGPU, on the driver that the browser brings. */
-async function commandOnWebGpu(...args: string[]): Promise<string> {
-  const { icd, libraries } = await swiftshader(console.error);
-  const run = ['--conditions=@mamba2/source', 'apps/cli/src/main.ts', 'generate', '--backend', 'webgpu', ...args];
-  const env = { ...process.env, VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: libraries };
-  const { stdout } = await promisify(execFile)('npx', ['tsx', ...run], { cwd: root, env });
-  return stdout;
-}
-
-test('on WebGPU, too, the text is the one that the command writes for the same seed on the same driver', async () => {
-  const { page, errors } = await open(withGpu, `${site.url}#/write`);
-  await modelReady(page);
-  await setRange(page, 'Length', 8);
-  await page.getByLabel('Seed').fill('5');
-  await switchTo(page, 'webgpu', /SwiftShader/i);
-  const [text] = await Promise.all([
-    commandOnWebGpu('Once upon a time', '--seed', '5', '--max-tokens', '8'),
-    write(page),
-  ]);
-  expect(`${await storyOf(page)}\n`).toBe(text);
   expect(errors).toEqual([]);
 });
 

@@ -36,7 +36,7 @@ describe.each(pageNames)('%s', (name: PageName) => {
     for (const language of ['en', 'zh']) {
       if (language === 'zh') await button(page, '用中文显示').click();
       await expect.poll(() => page.evaluate(() => document.documentElement.lang)).toBe(language);
-      expect((await page.title()).startsWith(english[name])).toBe(language === 'en');
+      await expect.poll(async () => (await page.title()).startsWith(english[name])).toBe(language === 'en');
       for (const width of [390, 820, 1440]) {
         await page.setViewportSize({ width, height: 844 });
         expect(await overflowing(page), `${language}, ${width} wide`).toEqual([]);
