@@ -57,7 +57,7 @@ export function apart(places: readonly number[], gap: number): number[] {
     }
     groups = next;
   }
-  const shifts = new Array<number>(places.length).fill(0);
+  const shifts = places.map(() => 0);
   for (const group of groups) for (const [k, i] of group.entries()) shifts[i] = first(group) + k * gap - places[i]!;
   return shifts;
 }
