@@ -1,7 +1,7 @@
 import { expectNumber } from './arguments.js';
 import type { AttentionOptions, KeyValueCache } from './backend.js';
 import { ArgumentError, ShapeError } from './errors.js';
-import { expectShape, shapeText } from './shape.js';
+import { expectShape, expectShapes, shapeText } from './shape.js';
 import type { Tensor } from './tensor.js';
 
 /** Sizes of a `Backend.attention`: of b rows and l positions, h heads over g, in `slots` of a cache of `capacity` (b and l without one). */
@@ -19,10 +19,7 @@ export function attentionAxes<S>(
   cache: KeyValueCache<S> | undefined,
   { scale, rotary, rows, lengths }: AttentionOptions<S>,
 ): AttentionAxes {
-  const axes: Record<string, number> = {};
-  expectShape('q', q, ['b', 'l', 'h', 'p'], axes);
-  expectShape('k', k, ['b', 'l', 'g', 'p'], axes);
-  expectShape('v', v, ['b', 'l', 'g', 'p'], axes);
+  const axes = expectShapes({ q, k, v }, { q: 'blhp', k: 'blgp', v: 'blgp' });
   const { b = 0, l = 0, h = 0, g = 0, p = 0 } = axes;
   if (l < 1 || g < 1 || p < 1 || h % g !== 0) {
     throw new ShapeError('attention', {

@@ -1,7 +1,7 @@
-import { expectNumber } from './arguments.js';
+import { expectNumber, refuseUnknown } from './arguments.js';
 import { ShapeError } from './errors.js';
 import { silu, softplus } from './functions.js';
-import { expectShape, shapeText } from './shape.js';
+import { expectShapes, shapeText } from './shape.js';
 import { type HostTensor, type Tensor, tensorOf } from './tensor.js';
 
 /** A Mamba-1 layer's input: every channel has a diagonal A of its own. */
@@ -34,7 +34,7 @@ export interface SelectiveScanInput {
  * Mamba-1's selective scan, step by step: `h_t = exp(Δ_t A) ∘ h_{t−1} + Δ_t B_t u_t`, `y_t = C_tᵀ h_t` for each channel, `h ∈ Rⁿ`.
  * O(b l d n), sequential in l. Source: Mamba (arXiv 2312.00752), algorithm 2.
  * @returns y (b, l, d) and finalStates (b, d, n)
- * @throws ShapeError, ArgumentError for a length outside 0 … l
+ * @throws ShapeError, ArgumentError for an unknown name or a length outside 0 … l
  */
 export function selectiveScan(input: SelectiveScanInput): {
   y: Tensor<Float64Array>;
@@ -65,23 +65,28 @@ export function selectiveScan(input: SelectiveScanInput): {
   return { y: tensorOf(y, 'f64', [b, l, d]), finalStates: tensorOf(h, 'f64', [b, d, n]) };
 }
 
-/** The axes of an input, all shapes checked against each other. @throws ShapeError */
+const axesOf = {
+  u: 'bld',
+  dt: 'bld',
+  A: 'dn',
+  B: 'bln',
+  C: 'bln',
+  D: 'd',
+  z: 'bld',
+  dt_bias: 'd',
+  initialStates: 'bdn',
+  lengths: 'b',
+};
+
+/** Sizes of a selective scan (b batch, l length, d channels, n state size), all shapes checked against each other. @throws ShapeError; ArgumentError for an unknown name */
 export function selectiveScanAxes(input: SelectiveScanInput): { b: number; l: number; d: number; n: number } {
-  const { u, dt, A, B, C, D, z, dt_bias, initialStates, lengths } = input;
-  const axes: Record<string, number> = {};
-  expectShape('u', u, ['b', 'l', 'd'], axes);
-  expectShape('dt', dt, ['b', 'l', 'd'], axes);
-  expectShape('A', A, ['d', 'n'], axes);
-  expectShape('B', B, ['b', 'l', 'n'], axes);
-  expectShape('C', C, ['b', 'l', 'n'], axes);
-  if (D) expectShape('D', D, ['d'], axes);
-  if (z) expectShape('z', z, ['b', 'l', 'd'], axes);
-  if (dt_bias) expectShape('dt_bias', dt_bias, ['d'], axes);
-  if (initialStates) expectShape('initialStates', initialStates, ['b', 'd', 'n'], axes);
-  if (lengths) expectShape('lengths', lengths, ['b'], axes);
-  const { b = 0, l = 0, d = 0, n = 0 } = axes;
+  refuseUnknown('the selective scan', input, [...Object.keys(axesOf), 'dtSoftplus']);
+  const { b = 0, l = 0, d = 0, n = 0 } = expectShapes(input, axesOf);
   if (l < 1)
-    throw new ShapeError('selectiveScan needs a position', { given: `u ${shapeText(u.shape)}`, expected: 'l ≥ 1' });
+    throw new ShapeError('selectiveScan needs a position', {
+      given: `u ${shapeText(input.u.shape)}`,
+      expected: 'l ≥ 1',
+    });
   return { b, l, d, n };
 }
 

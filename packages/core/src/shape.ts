@@ -54,3 +54,21 @@ export function expectShape(
   );
   throw new ShapeError(`${what} has the wrong shape`, { given: shapeText(t.shape), expected: shapeText(known) });
 }
+
+/**
+ * Checks tensors against a table of their axes, a letter each; absent ones are passed over.
+ * @example `const { b, l } = expectShapes(input, { x: 'blhp', dt: 'blh', A: 'h' });`
+ * @returns the sizes by letter
+ * @throws ShapeError as {@link expectShape}
+ */
+export function expectShapes<Name extends string>(
+  tensors: { readonly [name in NoInfer<Name>]?: { readonly shape: readonly number[] } | undefined },
+  table: Readonly<Record<Name, string>>,
+): Record<string, number> {
+  const axes: Record<string, number> = {};
+  for (const name in table) {
+    const tensor = tensors[name];
+    if (tensor) expectShape(name, tensor, [...table[name]], axes);
+  }
+  return axes;
+}

@@ -160,3 +160,18 @@ export function rowOffsets(t: Tensor, what = 'tensor'): number[] {
   });
   return offsets;
 }
+
+/** The numbers of a view, row after row: a copy. @param out where to, with room for all of them */
+export function gather(t: HostTensor, out: Float64Array = new Float64Array(sizeOf(t.shape))): Float64Array {
+  const last = t.shape.length - 1;
+  let next = 0;
+  const walk = (axis: number, from: number): void => {
+    const [size, stride] = [t.shape[axis] ?? 1, t.strides[axis] ?? 0];
+    for (let i = 0; i < size; i++) {
+      if (axis < last) walk(axis + 1, from + i * stride);
+      else out[next++] = t.data[from + i * stride]!;
+    }
+  };
+  walk(0, t.offset);
+  return out;
+}

@@ -6,6 +6,7 @@ import {
   expectIds,
   expectNumber,
   expectShape,
+  expectShapes,
   heads,
   hostTensor,
   Mamba2Error,
@@ -160,6 +161,13 @@ describe('checks', () => {
     expect(() => expectShape('z', zeros(3, 3), ['b', 'l'], axes)).toThrow(ShapeError);
     expect(() => expectShape('z', zeros(2, 3, 1), ['b', 'l'], axes)).toThrow(ShapeError);
     expect(() => expectShape('z', zeros(2), [3])).toThrow(ShapeError);
+  });
+
+  it('of several shapes go by a table, and pass over what is absent', () => {
+    const table = { x: 'bl', y: 'lp', z: 'p' };
+    expect(expectShapes({ x: zeros(2, 3), y: zeros(3, 4), z: undefined }, table)).toEqual({ b: 2, l: 3, p: 4 });
+    expect(() => expectShapes({ x: zeros(2, 3), y: zeros(4, 4) }, table)).toThrow(/^y has the wrong shape.*l=3, p/);
+    expect(() => expectShapes({ x: zeros(2, 3, 1) }, table)).toThrow(ShapeError);
   });
 
   it('count elements and write shapes down', () => {

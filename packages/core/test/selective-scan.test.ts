@@ -90,5 +90,7 @@ describe('selectiveScan', () => {
     ];
     for (const misfit of misfits) expect(() => selectiveScan({ ...input, ...misfit })).toThrow(ShapeError);
     expect(() => selectiveScan({ ...input, lengths: hostTensor([1, 4]) })).toThrow(ArgumentError);
+    const misspelled = { ...input, dt_bais: zeros(4) };
+    expect(() => selectiveScan(misspelled)).toThrow(/no option "dt_bais"/);
   });
 });

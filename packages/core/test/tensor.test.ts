@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   flat,
+  gather,
   heads,
   hostTensor,
   isContiguous,
@@ -101,6 +102,7 @@ describe('views', () => {
           expect(nested(t)).toEqual(want);
         }
         const elements = flattened(want);
+        expect([...gather(t)]).toEqual(elements);
         if (isContiguous(t)) expect(elements).toEqual(elements.map((_, i) => t.data[t.offset + i]));
         if ((t.shape.at(-1) ?? 1) > 1 && t.strides.at(-1) !== 1) return;
         const width = t.shape.at(-1) ?? 1;
@@ -121,6 +123,13 @@ describe('views', () => {
     expect(isContiguous(row(t, 1))).toBe(true);
     expect(isContiguous(heads(t, 2))).toBe(true);
     expect(isContiguous(slice(slice(t, 1, 1, 2), 0, 0, 1))).toBe(true);
+  });
+
+  it('are gathered into memory that is given', () => {
+    const into = new Float64Array(5);
+    const t = slice(hostTensor(Int32Array.of(1, 2, 3, 4, 5, 6), [2, 3]), 1, 1, 3);
+    expect([...gather(t, into.subarray(1))]).toEqual([2, 3, 5, 6]);
+    expect([...into]).toEqual([0, 2, 3, 5, 6]);
   });
 
   it('share their handle and dtype', () => {

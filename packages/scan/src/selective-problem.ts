@@ -2,11 +2,10 @@ import {
   ArgumentError,
   type HostTensor,
   type SelectiveScanInput,
-  ShapeError,
   expectNumber,
-  expectShape,
-  refuseUnknown,
-  shapeText,
+  gather,
+  selectiveScanAxes,
+  sizeOf,
 } from '@mamba2/core';
 
 /** A selective scan whose shapes were checked, as contiguous float64 arrays; axes as in {@link SelectiveScanInput}. */
@@ -31,8 +30,6 @@ export interface SelectiveProblem {
   readonly lengths: readonly number[];
 }
 
-const names = ['u', 'dt', 'A', 'B', 'C', 'D', 'z', 'dt_bias', 'dtSoftplus', 'initialStates', 'lengths'] as const;
-
 /**
  * Checks shapes and copies every tensor into memory from `allocate`.
  * @throws ShapeError when shapes don't fit or l is 0; ArgumentError for an unknown name or a length past l
@@ -41,31 +38,29 @@ export function selectiveProblem(
   input: SelectiveScanInput,
   allocate: (size: number) => Float64Array = (size) => new Float64Array(size),
 ): SelectiveProblem {
-  refuseUnknown('the selective scan', input, names);
-  const axes: Record<string, number> = {};
-  const take = (what: Exclude<(typeof names)[number], 'dtSoftplus'>, pattern: string[]): Float64Array | undefined => {
-    const tensor = input[what];
-    if (!tensor) return undefined;
-    expectShape(what, tensor, pattern, axes);
-    return gather(tensor, allocate);
-  };
-  const u = take('u', ['b', 'l', 'd'])!;
-  const dt = take('dt', ['b', 'l', 'd'])!;
-  const A = take('A', ['d', 'n'])!;
-  const B = take('B', ['b', 'l', 'n'])!;
-  const C = take('C', ['b', 'l', 'n'])!;
-  const D = take('D', ['d']);
-  const z = take('z', ['b', 'l', 'd']);
-  const bias = take('dt_bias', ['d']);
-  const initial = take('initialStates', ['b', 'd', 'n']);
-  const given = take('lengths', ['b']);
-  const { b = 0, l = 0, d = 0, n = 0 } = axes;
-  if (l < 1) throw new ShapeError('the selective scan', { given: `u ${shapeText(input.u.shape)}`, expected: 'l ≥ 1' });
+  const { b, l, d, n } = selectiveScanAxes(input);
+  const take = (tensor: HostTensor): Float64Array => gather(tensor, allocate(sizeOf(tensor.shape)));
+  const { D, z, dt_bias: bias, initialStates, lengths: ends } = input;
   const lengths = Array.from({ length: b }, (_, i) =>
-    expectNumber('lengths', given?.[i] ?? l, { min: 0, max: l, integer: true }),
+    expectNumber('lengths', ends ? gather(ends)[i] : l, { min: 0, max: l, integer: true }),
   );
-  const h0 = initial ?? allocate(b * d * n);
-  return { b, l, d, n, u, dt, A, B, C, D, z, bias, dtSoftplus: input.dtSoftplus ?? false, h0, lengths };
+  return {
+    b,
+    l,
+    d,
+    n,
+    u: take(input.u),
+    dt: take(input.dt),
+    A: take(input.A),
+    B: take(input.B),
+    C: take(input.C),
+    D: D && take(D),
+    z: z && take(z),
+    bias: bias && take(bias),
+    dtSoftplus: input.dtSoftplus ?? false,
+    h0: initialStates ? take(initialStates) : allocate(b * d * n),
+    lengths,
+  };
 }
 
 /** What to throw when `exp(Δ A)` is not a finite number at an element of dt. */
@@ -76,18 +71,4 @@ export function badDecay({ l, d, dt, bias }: SelectiveProblem, element: number):
     expected: 'a finite Δ ≥ 0 and finite A ≤ 0',
     fix: 'give `lengths` where the rest of a row is padding; A is −exp(A_log), not A_log',
   });
-}
-
-/** The elements of a view of up to three axes, row-major. */
-function gather(t: HostTensor, allocate: (size: number) => Float64Array): Float64Array {
-  const [j, k] = [t.shape.at(-2) ?? 1, t.shape.at(-1) ?? 1];
-  const [sj, sk] = [t.shape.length > 1 ? t.strides.at(-2)! : 0, t.strides.at(-1) ?? 1];
-  const i = t.shape.length > 2 ? t.shape[0]! : 1;
-  const si = t.shape.length > 2 ? t.strides[0]! : 0;
-  const out = allocate(i * j * k);
-  let at = 0;
-  for (let x = 0; x < i; x++) {
-    for (let y = 0; y < j; y++) for (let w = 0; w < k; w++) out[at++] = t.data[t.offset + x * si + y * sj + w * sk]!;
-  }
-  return out;
 }

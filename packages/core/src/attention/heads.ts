@@ -9,8 +9,8 @@
 
 import { expectNumber, refuseUnknown } from '../arguments.js';
 import { ShapeError } from '../errors.js';
-import { softplus } from '../functions.js';
 import { shapeText } from '../shape.js';
+import { stepSizeOf } from '../ssd/problem.js';
 import { tensorOf } from '../tensor.js';
 import type { SemiseparableTensors } from '../structured/generators.js';
 import { dot } from '../structured/maps.js';
@@ -138,13 +138,8 @@ function readChosen(what: string, input: SsdHeads, choice: HeadChoice): ChosenHe
   const i = expectNumber('batch', choice.batch ?? 0, { min: 0, max: b - 1, integer: true });
   const k = expectNumber('head', choice.head ?? 0, { min: 0, max: h - 1, integer: true });
 
-  const [lo, hi] = input.dtLimit ?? [0, Infinity];
-  expectNumber('dtLimit[0]', lo, {});
-  expectNumber('dtLimit[1]', hi, { min: lo });
-  const delta = Float64Array.from({ length: l }, (_, t) => {
-    const raw = dt[(i * l + t) * h + k]! + (bias?.[k] ?? 0);
-    return Math.min(Math.max(input.dtSoftplus ? softplus(raw) : raw, lo), hi);
-  });
+  const stepSize = stepSizeOf(input);
+  const delta = Float64Array.from({ length: l }, (_, t) => stepSize(dt[(i * l + t) * h + k]! + (bias?.[k] ?? 0)));
   const group = Math.floor((k * g) / h);
   const series = (U: Float64Array) => {
     const out = new Float64Array(l * n);

@@ -1,8 +1,8 @@
 import { expectNumber } from '../arguments.js';
 import { ShapeError } from '../errors.js';
 import { silu, softplus } from '../functions.js';
-import { expectShape, shapeText } from '../shape.js';
-import { type HostTensor, type Tensor, tensorOf } from '../tensor.js';
+import { expectShapes, shapeText } from '../shape.js';
+import { gather, type HostTensor, row, slice, type Tensor, tensorOf } from '../tensor.js';
 
 /** One state-space layer's input, named and shaped as in `mamba_ssm`'s kernels. */
 export interface SsdInput {
@@ -86,7 +86,7 @@ export function solveHeads(input: SsdInput, form: (head: HeadProblem) => void): 
     for (let k = 0; k < h; k++) {
       const group = Math.floor((k * g) / h);
       const state = finalStates.subarray((i * h + k) * p * n, (i * h + k + 1) * p * n);
-      if (initialStates) copyMatrix(initialStates, [i, k], state);
+      if (initialStates) gather(row(row(initialStates, i), k), state);
       for (let c = 0; c < cuts.length; c++) {
         const from = cuts[c]!;
         const to = cuts[c + 1] ?? length;
@@ -116,18 +116,19 @@ export function solveHeads(input: SsdInput, form: (head: HeadProblem) => void): 
 
 /** The axes of an input, all shapes checked against each other. @throws ShapeError */
 export function ssdAxes(input: SsdInput): { b: number; l: number; h: number; p: number; g: number; n: number } {
-  const axes: Record<string, number> = {};
-  expectShape('x', input.x, ['b', 'l', 'h', 'p'], axes);
-  expectShape('dt', input.dt, ['b', 'l', 'h'], axes);
-  expectShape('A', input.A, ['h'], axes);
-  expectShape('B', input.B, ['b', 'l', 'g', 'n'], axes);
-  expectShape('C', input.C, ['b', 'l', 'g', 'n'], axes);
-  if (input.D) expectShape('D', input.D, input.D.shape.length === 2 ? ['h', 'p'] : ['h'], axes);
-  if (input.z) expectShape('z', input.z, ['b', 'l', 'h', 'p'], axes);
-  if (input.dt_bias) expectShape('dt_bias', input.dt_bias, ['h'], axes);
-  if (input.initialStates) expectShape('initialStates', input.initialStates, ['b', 'h', 'p', 'n'], axes);
-  if (input.seqIdx) expectShape('seqIdx', input.seqIdx, ['b', 'l'], axes);
-  if (input.lengths) expectShape('lengths', input.lengths, ['b'], axes);
+  const axes = expectShapes(input, {
+    x: 'blhp',
+    dt: 'blh',
+    A: 'h',
+    B: 'blgn',
+    C: 'blgn',
+    D: input.D?.shape.length === 2 ? 'hp' : 'h',
+    z: 'blhp',
+    dt_bias: 'h',
+    initialStates: 'bhpn',
+    seqIdx: 'bl',
+    lengths: 'b',
+  });
   const { b = 0, l = 0, h = 0, p = 0, g = 0, n = 0 } = axes;
   if (l < 1 || g < 1 || h % g !== 0) {
     throw new ShapeError('ssd needs a position, and heads that groups divide', {
@@ -138,11 +139,21 @@ export function ssdAxes(input: SsdInput): { b: number; l: number; h: number; p: 
   return { b, l, h, p, g, n };
 }
 
-/** Δ = clamp(softplus(dt + dt_bias)) as (b, h, l), so that a head's steps lie together. */
-function stepSizes({ dt, dt_bias: bias, dtSoftplus = false, dtLimit = [0, Infinity] }: SsdInput): Float64Array {
+/** From dt + dt_bias to Δ: softplus and clamp. @throws ArgumentError for a limit that is no interval */
+export function stepSizeOf({
+  dtSoftplus,
+  dtLimit = [0, Infinity],
+}: Pick<SsdInput, 'dtSoftplus' | 'dtLimit'>): (raw: number) => number {
   const [lo, hi] = dtLimit;
   expectNumber('dtLimit[0]', lo, {});
   expectNumber('dtLimit[1]', hi, { min: lo });
+  return (raw) => Math.min(Math.max(dtSoftplus ? softplus(raw) : raw, lo), hi);
+}
+
+/** Δ = clamp(softplus(dt + dt_bias)) as (b, h, l), so that a head's steps lie together. */
+function stepSizes(input: SsdInput): Float64Array {
+  const { dt, dt_bias: bias } = input;
+  const stepSize = stepSizeOf(input);
   const [b, l, h] = dt.shape as [number, number, number];
   const [sb, sl, sh] = dt.strides as [number, number, number];
   const delta = new Float64Array(b * h * l);
@@ -150,8 +161,7 @@ function stepSizes({ dt, dt_bias: bias, dtSoftplus = false, dtLimit = [0, Infini
     for (let k = 0; k < h; k++) {
       const shift = bias ? bias.data[bias.offset + k * bias.strides[0]!]! : 0;
       for (let t = 0; t < l; t++) {
-        const raw = dt.data[dt.offset + i * sb + t * sl + k * sh]! + shift;
-        delta[(i * h + k) * l + t] = Math.min(Math.max(dtSoftplus ? softplus(raw) : raw, lo), hi);
+        delta[(i * h + k) * l + t] = stepSize(dt.data[dt.offset + i * sb + t * sl + k * sh]! + shift);
       }
     }
   }
@@ -160,32 +170,15 @@ function stepSizes({ dt, dt_bias: bias, dtSoftplus = false, dtLimit = [0, Infini
 
 /** Positions at which a packed row's sequences begin: 0 and wherever seqIdx changes. */
 function sequenceStarts(seqIdx: HostTensor, i: number, length: number): number[] {
-  const at = (t: number) => seqIdx.data[seqIdx.offset + i * seqIdx.strides[0]! + t * seqIdx.strides[1]!];
+  const numbers = gather(row(seqIdx, i));
   const starts = [0];
-  for (let t = 1; t < length; t++) if (at(t) !== at(t - 1)) starts.push(t);
+  for (let t = 1; t < length; t++) if (numbers[t] !== numbers[t - 1]) starts.push(t);
   return starts;
 }
 
 /** t[i, from…to, k, :] as a contiguous matrix. */
 function series(t: HostTensor, i: number, from: number, to: number, k: number): Float64Array {
-  const [si, sl, sk, se] = t.strides as [number, number, number, number];
-  const width = t.shape[3]!;
-  const out = new Float64Array((to - from) * width);
-  for (let s = from; s < to; s++) {
-    const start = t.offset + i * si + s * sl + k * sk;
-    for (let e = 0; e < width; e++) out[(s - from) * width + e] = t.data[start + e * se]!;
-  }
-  return out;
-}
-
-/** t[i, k, :, :] as a contiguous matrix. */
-function copyMatrix(t: HostTensor, [i, k]: [number, number], out: Float64Array): void {
-  const [s0, s1, s2, s3] = t.strides as [number, number, number, number];
-  const [, , p, n] = t.shape as [number, number, number, number];
-  for (let r = 0; r < p; r++) {
-    const start = t.offset + i * s0 + k * s1 + r * s2;
-    for (let c = 0; c < n; c++) out[r * n + c] = t.data[start + c * s3]!;
-  }
+  return gather(slice(slice(row(t, i), 0, from, to), 1, k, k + 1));
 }
 
 /** y += D x, D a number per head or per channel. */

@@ -3,7 +3,7 @@
 import type { NumericArray } from '../dtype.js';
 import { ArgumentError, ShapeError, UnsupportedError } from '../errors.js';
 import { expectShape, shapeText, sizeOf } from '../shape.js';
-import { type HostTensor, isContiguous, type Tensor, tensorOf } from '../tensor.js';
+import { gather, type HostTensor, isContiguous, type Tensor, tensorOf } from '../tensor.js';
 
 /** Numbers with axes: a host tensor, a flat array (one axis), or arrays nested as deep as there are axes. */
 export type Numbers = HostTensor | NestedNumbers;
@@ -79,22 +79,10 @@ function isArray(value: unknown): value is ArrayLike<unknown> {
 
 /** The elements of a view in row-major order. */
 function contiguous(t: HostTensor): Dense {
-  const size = sizeOf(t.shape);
-  if (isContiguous(t) && t.data instanceof Float64Array) {
-    return tensorOf(t.data.subarray(t.offset, t.offset + size), 'f64', t.shape);
-  }
-  const data = new Float64Array(size);
-  const index = t.shape.map(() => 0);
-  for (let i = 0, at = t.offset; i < size; i++) {
-    data[i] = t.data[at]!;
-    for (let axis = index.length - 1; axis >= 0; axis--) {
-      at += t.strides[axis]!;
-      if (++index[axis]! < t.shape[axis]!) break;
-      at -= t.shape[axis]! * t.strides[axis]!;
-      index[axis] = 0;
-    }
-  }
-  return tensorOf(data, 'f64', t.shape);
+  const { data, offset, shape } = t;
+  const numbers =
+    isContiguous(t) && data instanceof Float64Array ? data.subarray(offset, offset + sizeOf(shape)) : gather(t);
+  return tensorOf(numbers, 'f64', shape);
 }
 
 /** Nested arrays laid out in row-major order; the first element at each level says how long its level is. */
