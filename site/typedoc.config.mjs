@@ -11,7 +11,7 @@ const validation = {
   unusedMergeModuleWith: true,
 };
 
-// Whatever is exported; properties speak by their names where they can.
+// Whatever is exported, and every property of it: shapes and units, where names don't say them.
 const requiredToBeDocumented = [
   'Class',
   'Enum',
@@ -21,6 +21,7 @@ const requiredToBeDocumented = [
   'Accessor',
   'TypeAlias',
   'Variable',
+  'Property',
 ];
 
 // Sources are linked on the forge that this is a clone of; a copy without one has none to link to.

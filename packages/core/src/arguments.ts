@@ -2,10 +2,13 @@ import { ArgumentError } from './errors.js';
 
 /** A wanted range in words and as a test. */
 export interface NumberRule {
+  /** The least; −∞ by default. */
   min?: number;
   /** Like `min`, itself excluded. */
   above?: number;
+  /** The most; ∞ by default. */
   max?: number;
+  /** Whole numbers alone; false by default. */
   integer?: boolean;
 }
 

@@ -148,6 +148,7 @@ export type WeightFormat = 'stored' | BlockFormat;
 
 /** A matrix that only `linear` and `embed` accept: a tensor, or a block format that its backend made. */
 export interface Weight<S = unknown> {
+  /** How it is kept. */
   readonly format: WeightFormat;
   /** (m, k) */
   readonly shape: readonly [number, number];
@@ -157,33 +158,49 @@ export interface Weight<S = unknown> {
 
 /** What a backend says of itself. */
 export interface BackendDescription {
+  /** Its {@link Backend.name}. */
   readonly backend: string;
   /** The device in words: an adapter's name, a number of threads. */
   readonly device: string;
   /** For each operation the variant in use and why. */
-  readonly operations: Readonly<Record<string, { readonly variant: string; readonly why: string }>>;
+  readonly operations: Readonly<Record<string, OperationDescription>>;
   /** Anything a user should know, such as why threads are off. */
   readonly notes: readonly string[];
 }
 
+/** How an operation is done. */
+export interface OperationDescription {
+  /** The name of the variant. */
+  readonly variant: string;
+  /** Why that one, in words. */
+  readonly why: string;
+}
+
 /** What is added to a product: a row `bias`, and the stream that the result goes on from. */
 export interface LinearOptions<S> {
+  /** (m) */
   bias?: Tensor<S>;
+  /** (…, m) */
   residual?: Tensor<S>;
 }
 
 /** How {@link Backend.rmsNorm} normalises. */
 export interface RmsNormOptions<S> {
+  /** ε, added to the mean square. */
   eps: number;
   /** How many equal parts of the last axis are normalised each by itself; 1 by default. */
   groups?: number;
+  /** (…, d): x is multiplied by silu(gate), before the norm. */
   gate?: Tensor<S>;
+  /** The result is multiplied by it, after the norm; false by default. */
   normBeforeGate?: boolean;
 }
 
 /** Which slots a batch's rows are, and how much of each row counts. */
 export interface SlotOptions<S> {
+  /** (b) i32: the slot of each row, no slot twice; 0 … b − 1 by default. */
   rows?: Tensor<S>;
+  /** (b) i32: how many of the l positions count; all by default. */
   lengths?: Tensor<S>;
 }
 
@@ -196,6 +213,7 @@ export interface StatefulOptions<S> extends SlotOptions<S> {
 export interface ConvWeights<S> {
   /** (k, width); the last tap meets the current input. */
   weight: Tensor<S>;
+  /** (k) */
   bias?: Tensor<S>;
 }
 
@@ -236,6 +254,7 @@ export interface SelectiveScanWeights<S> {
 }
 
 export interface SelectiveScanOptions<S> extends StatefulOptions<S> {
+  /** Δ = softplus(dt + dt_bias) instead of dt + dt_bias; false by default. */
   dtSoftplus?: boolean;
   /** (b, l, d): y is multiplied by silu(z) last. */
   z?: Tensor<S>;

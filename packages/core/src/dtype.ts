@@ -9,8 +9,11 @@ export const bytesPerElement: Readonly<Record<DType, number>> = { f64: 8, f32: 4
 
 /** Numbers as a file holds them: little-endian bytes in row-major order, not yet any backend's tensor. */
 export interface Stored {
+  /** Type of each number. */
   readonly dtype: DType;
+  /** Sizes of the axes. */
   readonly shape: readonly number[];
+  /** As many as shape and type say. */
   readonly bytes: Uint8Array;
 }
 

@@ -12,9 +12,11 @@ export interface ErrorDetails {
 
 /** Base of every error this project throws on purpose; catch it to tell bad input from a bug. */
 export class Mamba2Error extends Error {
+  /** The name of its class. */
   override name = 'Mamba2Error';
   /** The message without its details. */
   readonly what: string;
+  /** What the message is made of. */
   readonly details: ErrorDetails;
 
   constructor(what: string, details: ErrorDetails = {}) {

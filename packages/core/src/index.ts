@@ -10,7 +10,7 @@ export * from './errors.js';
 export * from './functions.js';
 export * from './random.js';
 export * from './sampling.js';
-export { selectiveScan, selectiveScanAxes, type SelectiveScanInput } from './selective-scan.js';
+export { selectiveScan, type SelectiveScanAxes, selectiveScanAxes, type SelectiveScanInput } from './selective-scan.js';
 export * from './shape.js';
 export { type ChunkedOptions, type ChunkEvent, ssdChunked } from './ssd/chunked.js';
 export type { SsdInput, SsdOutput } from './ssd/problem.js';

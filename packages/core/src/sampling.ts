@@ -30,7 +30,9 @@ export function samplingParams(given: { [K in keyof SamplingParams]?: number | u
 
 /** A drawn id and its log-probability under the logits as the model gave them. */
 export interface Draw {
+  /** The id. */
   token: number;
+  /** Its natural-log probability under the logits, before any sampling option. */
   logProb: number;
 }
 

@@ -37,7 +37,9 @@ export interface SelectiveScanInput {
  * @throws ShapeError, ArgumentError for an unknown name or a length outside 0 … l
  */
 export function selectiveScan(input: SelectiveScanInput): {
+  /** (b, l, d) */
   y: Tensor<Float64Array>;
+  /** (b, d, n) */
   finalStates: Tensor<Float64Array>;
 } {
   const { b, l, d, n } = selectiveScanAxes(input);
@@ -78,8 +80,11 @@ const axesOf = {
   lengths: 'b',
 };
 
-/** Sizes of a selective scan (b batch, l length, d channels, n state size), all shapes checked against each other. @throws ShapeError; ArgumentError for an unknown name */
-export function selectiveScanAxes(input: SelectiveScanInput): { b: number; l: number; d: number; n: number } {
+/** Sizes of a selective scan: b batch, l length, d channels, n state size. */
+export type SelectiveScanAxes = Record<'b' | 'l' | 'd' | 'n', number>;
+
+/** The sizes of an input, all shapes checked against each other. @throws ShapeError; ArgumentError for an unknown name */
+export function selectiveScanAxes(input: SelectiveScanInput): SelectiveScanAxes {
   refuseUnknown('the selective scan', input, [...Object.keys(axesOf), 'dtSoftplus']);
   const { b = 0, l = 0, d = 0, n = 0 } = expectShapes(input, axesOf);
   if (l < 1)

@@ -8,10 +8,15 @@ import { contiguousStrides, shapeText, sizeOf } from './shape.js';
  * Float64Array) and opaque to everyone else; element (i, j, …) lies at `offset + i·strides[0] + j·strides[1] + …`, counted in elements.
  */
 export interface Tensor<S = unknown> {
+  /** The backend's handle. */
   readonly data: S;
+  /** Type of the elements. */
   readonly dtype: DType;
+  /** Sizes of the axes. */
   readonly shape: readonly number[];
+  /** Elements from one index of an axis to the next. */
   readonly strides: readonly number[];
+  /** Elements before the first. */
   readonly offset: number;
 }
 

@@ -4,6 +4,7 @@ import { turns } from './turn.js';
 import type { MixerState } from './mixer-state.js';
 
 export interface FeedOptions {
+  /** Ends it between segments; what was fed by then stays in the state. */
   signal?: AbortSignal | undefined;
   /** Called after each segment with the tokens fed so far, of all sequences together, and their total. */
   onProgress?: ((progress: { fed: number; total: number }) => void) | undefined;

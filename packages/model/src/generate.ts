@@ -60,6 +60,14 @@ const OPTIONS = [
 /** Why a sequence ended; `capacity` when the state given is full. */
 export type Stopped = 'eos' | 'stop' | 'length' | 'capacity' | 'aborted';
 
+/** A token and how likely it is. */
+export interface TokenLogProb {
+  /** The token. */
+  id: number;
+  /** Its natural-log probability. */
+  logProb: number;
+}
+
 /** One token as it arrives, and the text that has become certain with it. */
 export interface Piece {
   /** Which prompt of a batch it goes on from. */
@@ -71,7 +79,7 @@ export interface Piece {
   /** Its natural-log probability among the ids that can be drawn, before any sampling option. */
   logProb?: number;
   /** The most likely tokens in its place, if asked for. */
-  alternatives?: { id: number; logProb: number }[];
+  alternatives?: TokenLogProb[];
   /** On a sequence's last piece. */
   stopped?: Stopped;
 }

@@ -1,6 +1,6 @@
 export * from './backends.js';
 export * from './config.js';
-export type { GenerateOptions, Piece, Prompt, Stopped } from './generate.js';
+export type { GenerateOptions, Piece, Prompt, Stopped, TokenLogProb } from './generate.js';
 export type { InspectedLayer } from './inspect.js';
 export { type LoadDtype, loadDtypes } from './dtype.js';
 export type { LoadProgress } from './weights.js';

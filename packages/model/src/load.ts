@@ -36,6 +36,7 @@ export interface LoadOptions {
   cache?: boolean | string;
   /** Bytes of a hub's files as they come, which are loaded meanwhile; then of tensors as they arrive on the backend. */
   onProgress?: (progress: LoadProgress) => void;
+  /** Ends loading; what was loaded is released. */
   signal?: AbortSignal;
 }
 

@@ -35,7 +35,9 @@ export interface PrefillOptions extends FeedOptions, StateOptions {
 export class Mamba2 {
   /** What the checkpoint is called. */
   readonly name: string;
+  /** What the checkpoint says of its shape. */
   readonly config: ModelConfig;
+  /** Where it computes. */
   readonly backend: Backend;
   /** Undefined where the checkpoint has none: then prompts are ids and texts stay empty. */
   readonly tokenizer: Tokenizer | undefined;

@@ -25,15 +25,19 @@ import { naming } from './dtype.js';
 
 /** How {@link quantize} goes about it. */
 export interface QuantizeOptions {
+  /** Which blocks. */
   dtype: BlockFormat;
   /** Bytes of the checkpoint read so far. */
   onProgress?: (progress: ReadProgress) => void;
+  /** Ends it. */
   signal?: AbortSignal;
 }
 
 /** A piece of one of a checkpoint's files; a file's pieces follow one another. */
 export interface FilePiece {
+  /** The name of the file that it goes on with. */
   readonly file: string;
+  /** The next of its bytes. */
   readonly bytes: Uint8Array;
 }
 

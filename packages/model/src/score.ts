@@ -1,6 +1,6 @@
 import { ArgumentError, expectNumber, refuseUnknown } from '@mamba2/core';
 import { padded } from './feed.js';
-import { type Generator, promptIds } from './generate.js';
+import { type Generator, promptIds, type TokenLogProb } from './generate.js';
 import { tensorsOf, zeroStates } from './mixer-state.js';
 import { hidden, logits } from './network.js';
 import { turns } from './turn.js';
@@ -9,6 +9,7 @@ import { turns } from './turn.js';
 export interface ScoreOptions {
   /** The token the text is taken to follow; the model's begin-of-text token by default, or else its end-of-text token. */
   start?: number;
+  /** Ends scoring. */
   signal?: AbortSignal;
   /** Called as tokens are scored. */
   onProgress?: (progress: { scored: number; total: number }) => void;
@@ -17,7 +18,7 @@ export interface ScoreOptions {
 /** How well a model predicts a text. */
 export interface Score {
   /** Per token its natural-log probability after all before it. */
-  tokens: { id: number; logProb: number }[];
+  tokens: TokenLogProb[];
   /** Natural-log probability of the whole text. */
   logProb: number;
   /** UTF-8 bytes of the text. */

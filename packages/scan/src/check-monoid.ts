@@ -9,6 +9,7 @@ export type MonoidLaw = 'associativity' | 'left identity' | 'right identity';
 /** Something that is not a monoid, with the values that show it. */
 export class MonoidError extends Mamba2Error {
   override name = 'MonoidError';
+  /** The law that fails. */
   readonly law: MonoidLaw;
   /** x, y, z for associativity; x for an identity. */
   readonly counterexample: readonly unknown[];

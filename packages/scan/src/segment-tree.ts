@@ -6,9 +6,11 @@ import type { ScanEvent } from './trace.js';
 
 /** A node of a {@link SegmentTree}: the product of the elements `start ≤ i < end`. */
 export interface SegmentNode<T> {
+  /** The first element below it. */
   readonly start: number;
   /** Past l for nodes that reach into the padding, which holds identities. */
   readonly end: number;
+  /** The product of the elements below it. */
   readonly value: T;
   /** The cell that trace events call it by. */
   readonly cell: number;

@@ -24,19 +24,25 @@ interface EventBase<T> {
 
 /** cell `target` ← combine(cell `left`, cell `right`) */
 export interface CombineEvent<T> extends EventBase<T> {
+  /** What happened. */
   readonly kind: 'combine';
+  /** The cell of the earlier operand. */
   readonly left: number;
+  /** The cell of the later operand. */
   readonly right: number;
 }
 
 /** cell `target` ← cell `from` */
 export interface CopyEvent<T> extends EventBase<T> {
+  /** What happened. */
   readonly kind: 'copy';
+  /** The cell that was read. */
   readonly from: number;
 }
 
 /** cell `target` ← the identity, or (`set`) a new value from outside */
 export interface WriteEvent<T> extends EventBase<T> {
+  /** What happened. */
   readonly kind: 'identity' | 'set';
 }
 
@@ -45,7 +51,9 @@ export type ScanEvent<T> = CombineEvent<T> | CopyEvent<T> | WriteEvent<T>;
 
 /** All cells after one step, with the events that made it. */
 export interface Frame<T> {
+  /** The parallel step, from 0. */
   readonly step: number;
+  /** What happened in it. */
   readonly events: readonly ScanEvent<T>[];
   /** Every cell, a copy: the page may keep it. Scratch not yet written is undefined. */
   readonly cells: readonly (T | undefined)[];

@@ -11,6 +11,7 @@ export class Encoding implements EncodingDetails {
 
   /** @internal */
   constructor(
+    /** The tokens' numbers. */
     readonly ids: number[],
     private readonly explain: () => EncodingDetails,
   ) {}

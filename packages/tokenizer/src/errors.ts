@@ -1,5 +1,6 @@
 /** Bad input to this package: a malformed `tokenizer.json`, an id out of range, an option that makes no sense. */
 export class TokenizerError extends Error {
+  /** The name of its class. */
   override name = 'TokenizerError';
 }
 

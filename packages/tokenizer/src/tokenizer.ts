@@ -25,9 +25,13 @@ export interface DecodeOptions {
 
 /** One merge of a word's tokens: `left` and `right`, at `index` and `index + 1` of the tokens then, became `result`. */
 export interface MergeStep {
+  /** Which two neighbours of the word were merged: the place of the left one at that moment, from 0. */
   readonly index: number;
+  /** The token on the left. */
   readonly left: string;
+  /** The token on the right. */
   readonly right: string;
+  /** The token that they became. */
   readonly result: string;
   /** The place of the merge in the file's order of preference, from 0. */
   readonly rank: number;

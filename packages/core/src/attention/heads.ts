@@ -41,7 +41,9 @@ export interface SsdHeads {
 
 /** Which head of which sequence; 0 and 0 by default. */
 export interface HeadChoice {
+  /** From 0. */
   readonly batch?: number | undefined;
+  /** From 0. */
   readonly head?: number | undefined;
 }
 

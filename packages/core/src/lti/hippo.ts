@@ -35,7 +35,12 @@ const MAX_MEMORY = 256;
  * B.data; // [1, Math.sqrt(3)]
  * ```
  */
-export function hippoLegS(n: number): { A: Dense; B: Dense } {
+export function hippoLegS(n: number): {
+  /** (n, n) */
+  A: Dense;
+  /** (n) */
+  B: Dense;
+} {
   expectOrder(n);
   const A = new Float64Array(n * n);
   for (let k = 0; k < n; k++) {
@@ -57,7 +62,12 @@ export function hippoLegS(n: number): { A: Dense; B: Dense } {
  * N.data[3] - P.data[1] * P.data[0] - hippoLegS(3).A.data[3]; // 0
  * ```
  */
-export function hippoNormalPart(n: number): { N: Dense; P: Dense } {
+export function hippoNormalPart(n: number): {
+  /** (n, n), normal */
+  N: Dense;
+  /** (n) */
+  P: Dense;
+} {
   expectOrder(n);
   const N = new Float64Array(n * n);
   for (let k = 0; k < n; k++) {
@@ -83,7 +93,15 @@ export function hippoNormalPart(n: number): { N: Dense; P: Dense } {
  * s4dEigenvalues(4, 'lin').im; // [0, 0, Math.PI, -Math.PI]
  * ```
  */
-export function s4dEigenvalues(n: number, kind: 'legs' | 'lin' | 'real'): { re: number[]; im: number[] } {
+export function s4dEigenvalues(
+  n: number,
+  kind: 'legs' | 'lin' | 'real',
+): {
+  /** Their real parts. */
+  re: number[];
+  /** Their imaginary parts. */
+  im: number[];
+} {
   expectOrder(n);
   if (kind === 'real') {
     return { re: Array.from({ length: n }, (_, k) => -(k + 1)), im: Array.from({ length: n }, () => 0) };

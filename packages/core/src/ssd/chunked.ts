@@ -5,8 +5,9 @@ import { type HeadProblem, solveHeads, type SsdInput, type SsdOutput } from './p
 
 /** What the chunked form did with one chunk of one head: copies, which the receiver may keep. */
 export interface ChunkEvent {
-  /** the chunk's first position and the one past its last; packed sequences (`seqIdx`) count from their own start */
+  /** the chunk's first position; packed sequences (`seqIdx`) count from their own start */
   readonly start: number;
+  /** the position past its last */
   readonly end: number;
   /** (r, r), r = end − start: the block of `M` on the diagonal */
   readonly block: Dense;

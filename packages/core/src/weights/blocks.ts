@@ -14,8 +14,11 @@ export type BlockFormat = 'q8' | 'q4';
 
 /** A matrix (m, k) in blocks: the integers of all rows, then the scales of all rows. */
 export interface BlockMatrix {
+  /** Its format. */
   readonly dtype: BlockFormat;
+  /** (m, k) */
   readonly shape: readonly number[];
+  /** Integers, then scales: {@link blockLayout} says where. */
   readonly bytes: Uint8Array;
 }
 
@@ -43,6 +46,7 @@ export interface BlockLayout {
   readonly rowBytes: number;
   /** Bytes of all integers: where the scales begin. */
   readonly numberBytes: number;
+  /** Bytes of all scales, bf16 each. */
   readonly scaleBytes: number;
 }
 

@@ -8,8 +8,11 @@ import { type BlockFormat, type BlockMatrix, isBlockFormat, ScaleCheck, storageB
  * valid until the next one is asked for: what is to be kept has to be copied, so that a reader can fill the same memory again.
  */
 export interface Streamed {
+  /** Type of the numbers, or the format of the blocks. */
   readonly dtype: DType | BlockFormat;
+  /** Sizes of the axes; (m, k) of a matrix in blocks. */
   readonly shape: readonly number[];
+  /** The bytes, in order. */
   readonly pieces: AsyncIterable<Uint8Array>;
 }
 

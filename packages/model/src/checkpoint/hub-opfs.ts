@@ -34,6 +34,7 @@ export async function opfsCache(): Promise<OpfsCache | undefined> {
 export interface KeptModel {
   /** `owner/name`. */
   readonly id: string;
+  /** The branch, tag or commit that it was asked for by. */
   readonly revision: string;
   /** What is kept of it so far; what models share is counted with each. */
   readonly bytes: number;

@@ -26,8 +26,11 @@ export interface HubOptions {
 
 /** How far fetching a file is. */
 export interface FetchProgress {
+  /** Its path in the repository. */
   readonly file: string;
+  /** Bytes here. */
   readonly fetched: number;
+  /** Bytes of the whole file. */
   readonly total: number;
   /** Another tab fetches it, and this one waits. */
   readonly elsewhere?: boolean;

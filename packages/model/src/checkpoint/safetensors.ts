@@ -15,7 +15,9 @@ import {
 
 /** What a safetensors file holds. */
 export interface Safetensors<T> {
+  /** By name. */
   readonly tensors: ReadonlyMap<string, T>;
+  /** The file's own notes. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

@@ -11,7 +11,9 @@ export type FileLocation = URL | Blob | Uint8Array | string;
 
 /** A checkpoint's files by name, as a package that ships a model exports them. */
 export interface FileSet {
+  /** What messages call it. */
   readonly name: string;
+  /** By relative path, with forward slashes. */
   readonly files: Readonly<Record<string, FileLocation>>;
 }
 
@@ -26,7 +28,9 @@ export type SourceInput = string | URL | ArrayLike<File> | FileSystemDirectoryHa
 export interface SourceOptions {
   /** Closes the source when it aborts. */
   readonly signal?: AbortSignal | undefined;
+  /** How a hub's model is found and kept. */
   readonly hub?: HubOptions | undefined;
+  /** How files are fetched. */
   readonly http?: HttpOptions | undefined;
   /** Told what is fetched from a hub into its cache. */
   readonly onFetch?: ((progress: FetchProgress) => void) | undefined;

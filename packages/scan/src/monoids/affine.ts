@@ -13,7 +13,9 @@ export type Vector = Float64Array | Float32Array | readonly number[];
 
 /** The map `h ↦ a·h + b`. */
 export interface Affine<A, B> {
+  /** The factor. */
   readonly a: A;
+  /** What is added. */
   readonly b: B;
 }
 

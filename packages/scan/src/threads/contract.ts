@@ -20,6 +20,7 @@ export interface TaskSet<T extends Tasks> {
 
 /** What a pool is running on. */
 export interface PoolDescription {
+  /** How many lanes it has. */
   readonly threads: number;
   /** `worker threads`, `Web Workers` or `the calling thread` */
   readonly runsOn: string;

@@ -2,6 +2,7 @@
 export interface Lane {
   /** 0 … count − 1 */
   readonly index: number;
+  /** How many lanes the run has. */
   readonly count: number;
   /** Waits until every lane of this run has come here; what they wrote to shared memory before is visible after. Throws once the run is aborted. */
   barrier(): void;

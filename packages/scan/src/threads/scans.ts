@@ -21,6 +21,7 @@ import type { LaneWork } from './tasks.js';
 export interface ThreadedOptions {
   /** On how many of the pool's threads; all by default. */
   lanes?: number;
+  /** Ends the run: see `RunOptions`. */
   signal?: AbortSignal;
   /** Called with what each lane did, once it is done. */
   report?: (work: readonly LaneWork[]) => void;

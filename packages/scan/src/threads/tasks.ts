@@ -251,7 +251,13 @@ export interface SelectiveScanArgs {
 }
 
 /** Mamba-1's selective scan; `bad` is an element of dt whose decay is not finite, −1 if there is none. */
-export function selectiveScan(args: SelectiveScanArgs, lane: Lane): LaneWork & { readonly bad: number } {
+export function selectiveScan(
+  args: SelectiveScanArgs,
+  lane: Lane,
+): LaneWork & {
+  /** An element of dt whose decay is not finite, or −1. */
+  readonly bad: number;
+} {
   const { b, l, d, n, A, h0, finalStates, maps, byRow } = args;
   const rows = b * d;
   const state = new Float64Array(h0);

@@ -24,6 +24,7 @@ export interface WrapOptions {
 
 /** Where a tensor's numbers are. */
 export interface BufferRange {
+  /** The caller's, on the device of the call. */
   readonly buffer: GPUBuffer;
   /** Bytes in front of the first number. */
   readonly offset: number;

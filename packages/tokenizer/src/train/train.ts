@@ -9,6 +9,7 @@ import { MOST_ID } from '../vocabulary.js';
 
 /** What {@link trainBpe} reports while it works. */
 export interface TrainProgress {
+  /** What is being done: reading texts, or learning merges. */
   readonly stage: 'read' | 'merge';
   /** Texts read, or merges learnt. */
   readonly done: number;
