@@ -1,10 +1,12 @@
 /**
  * Decoding and prefill of random weights in the published shapes, stored as f16: `npx tsx --conditions=@mamba2/source bench/gpu-model.ts [--dawn FLAG]
- * [--variants NAME] [--precision f16] [--slots N] [--json] [SHAPE …]`. Before anything is timed, decoding a prompt token by token must agree with reading it at
- * once. The first token's time is that of the first shape, on pipelines that nothing has compiled yet.
+ * [--variants NAME] [--precision f16] [--slots N] [--kernels] [--json] [SHAPE …]`. Before anything is timed, decoding a prompt token by token must agree with reading it at
+ * once. The first token's time is that of the first shape, on pipelines that nothing has compiled yet. With `--kernels` it tells instead what each kernel of a
+ * prefill and of a step of decoding takes by the device's own clock, in passes of their own, which add some µs each.
  */
 import type { Backend } from '@mamba2/core';
 import { noise, relativeError, summary } from './gpu/measure.js';
+import type { KernelTime } from './gpu/kernel-times.js';
 import { type RandomModel, randomModel, SHAPES } from './gpu/network.js';
 import { benchOptions, report } from './gpu/options.js';
 
@@ -38,7 +40,7 @@ async function check(backend: Backend, model: RandomModel, vocab: number, most: 
 }
 
 /** Milliseconds a token, wall clock, sampling and reading each, as many in flight as the backend likes. */
-async function decode(backend: Backend, model: RandomModel) {
+async function decode(backend: Backend, model: RandomModel, times = 4) {
   const { sampler } = model;
   const program = backend.program(() => {
     const ids = { ...sampler.token, shape: [sampler.token.shape[0]!, 1], strides: [1, 1] };
@@ -68,11 +70,11 @@ async function decode(backend: Backend, model: RandomModel) {
     return (performance.now() - start) / tokens;
   };
   await run(16, true);
-  const silent = summary(await inTurn(3, () => run(TOKENS, false)));
+  const silent = summary(await inTurn(times - 1, () => run(TOKENS, false)));
   encoding = 0;
-  const timed = summary(await inTurn(4, () => run(TOKENS, true)));
+  const timed = summary(await inTurn(times, () => run(TOKENS, true)));
   program.dispose();
-  return { perToken: timed.micros, spread: timed.spread, silent: silent.micros, host: encoding / 4 / TOKENS };
+  return { perToken: timed.micros, spread: timed.spread, silent: silent.micros, host: encoding / times / TOKENS };
 }
 
 /** Milliseconds from a prompt of 70 to its first token, everything that has to be compiled included. */
@@ -86,8 +88,8 @@ async function firstToken(backend: Backend, model: RandomModel, vocab: number): 
   return performance.now() - start;
 }
 
-/** Milliseconds from a prompt to the logits of its last position. */
-async function prefill(backend: Backend, model: RandomModel, vocab: number): Promise<number> {
+/** Milliseconds from a prompt to the logits of its last position, each operation called anew, and from a program that was recorded before. */
+async function prefill(backend: Backend, model: RandomModel, vocab: number) {
   const ids = idsOf(PROMPT, vocab);
   const run = async () => {
     const start = performance.now();
@@ -96,9 +98,75 @@ async function prefill(backend: Backend, model: RandomModel, vocab: number): Pro
     backend.free(logits);
     return performance.now() - start;
   };
+  const input = backend.upload(ids, [1, PROMPT]);
+  const program = backend.program(() => model.logits(model.hidden(input)));
+  const replay = async () => {
+    const start = performance.now();
+    const logits = program.run();
+    await backend.read({ ...logits, shape: [1], strides: [1] });
+    return performance.now() - start;
+  };
   await run();
-  return summary(await inTurn(5, run)).micros;
+  const called = summary(await inTurn(7, run)).micros;
+  await inTurn(3, replay);
+  const recorded = summary(await inTurn(7, replay)).micros;
+  program.dispose();
+  backend.free(input);
+  return { called, recorded };
 }
+
+/** What each kernel takes in one prefill, and in one step of decoding behind it: medians of several, all calls of a kind added up. */
+async function kernelRows(backend: Backend, model: RandomModel, vocab: number, times: () => Promise<KernelTime[]>) {
+  const ids = backend.upload(idsOf(PROMPT, vocab), [1, PROMPT]);
+  const token = { ...model.sampler.token, shape: [1, 1], strides: [1, 1] };
+  const phases = {
+    prefill: async () => {
+      const logits = backend.scope(() => model.logits(model.hidden(ids)));
+      await backend.read({ ...logits, shape: [1], strides: [1] });
+      backend.free(logits);
+    },
+    decode: async () => {
+      // Several, so that the device does not wait for the host.
+      for (let i = 0; i < STEPS; i++)
+        backend.scope(() => backend.sample(model.logits(model.hidden(token, model.sampler.active)), model.sampler));
+      await backend.read(model.sampler.token);
+    },
+  };
+  const rows: Record<string, string | number>[] = [];
+  for (const [phase, run] of Object.entries(phases)) {
+    const taken = new Map<string, number[][]>();
+    for (let round = -2; round < 7; round++) {
+      await run();
+      const all = await times();
+      for (const { kernel, grid, micros } of round < 0 ? [] : all) {
+        const key = `${kernel} | ${grid}`;
+        const rounds = taken.get(key) ?? [];
+        (rounds[round] ??= []).push(micros);
+        taken.set(key, rounds);
+      }
+    }
+    const steps = phase === 'decode' ? STEPS : 1;
+    for (const [key, rounds] of taken) {
+      const [kernel = '', grid = ''] = key.split(' | ');
+      const calls = rounds[0]!.length / steps;
+      const sum = summary(rounds.map((each) => each.reduce((a, b) => a + b) / steps));
+      const each = summary(rounds.flat());
+      rows.push({
+        phase,
+        kernel,
+        grid,
+        calls,
+        'µs a call': each.micros,
+        'µs in all': Math.round(sum.micros),
+        spread: sum.spread,
+      });
+    }
+  }
+  return rows;
+}
+
+/** Steps of decoding in a row. */
+const STEPS = 4;
 
 async function inTurn(count: number, fn: () => Promise<number>): Promise<number[]> {
   const samples: number[] = [];
@@ -118,6 +186,11 @@ for (const name of wanted) {
   const model = randomModel(backend, shape, slots);
   await backend.read(model.sampler.token);
   const loaded = performance.now() - loading;
+  if (options.times) {
+    const each = await kernelRows(backend, model, shape.vocab, options.times);
+    rows.push(...each.map((row) => ({ model: name, ...row })));
+    continue;
+  }
   const single = slots === 1;
   const first = single && rows.length === 0 ? await firstToken(backend, model, shape.vocab) : undefined;
   const error = single ? await check(backend, model, shape.vocab, tolerance(precision)) : undefined;
@@ -136,8 +209,11 @@ for (const name of wanted) {
     'loading s': three(loaded / 1e3),
     ...(first && { 'first token, ms': three(first) }),
     ...(promptTime && {
-      'prefill 1024, ms': three(promptTime),
-      'prefill TFLOP/s': three((2 * (model.parameters - shape.vocab * shape.dModel) * PROMPT) / promptTime / 1e9),
+      'prefill 1024, ms': three(promptTime.called),
+      'recorded, ms': three(promptTime.recorded),
+      'prefill TFLOP/s': three(
+        (2 * (model.parameters - shape.vocab * shape.dModel) * PROMPT) / promptTime.recorded / 1e9,
+      ),
     }),
     ...(error && { error: Number(error.toExponential(1)) }),
   });

@@ -1,6 +1,8 @@
 /** One dispatch and how long it took by the device's own clock. */
 export interface KernelTime {
   readonly kernel: string;
+  /** Workgroups along each axis, which tell launches of one kernel apart. */
+  readonly grid: string;
   readonly micros: number;
 }
 
@@ -36,7 +38,7 @@ function timedEncoder(
   encoder: GPUCommandEncoder,
   keep: (times: Promise<KernelTime[]>) => void,
 ): GPUCommandEncoder {
-  const kernels: string[] = [];
+  const kernels: Omit<KernelTime, 'micros'>[] = [];
   const set = device.createQuerySet({ type: 'timestamp', count: 2 * MOST });
   const beginComputePass = encoder.beginComputePass.bind(encoder);
   encoder.beginComputePass = () => {
@@ -54,7 +56,7 @@ function timedEncoder(
             ? { timestampWrites: { querySet: set, beginningOfPassWriteIndex: at, endOfPassWriteIndex: at + 1 } }
             : {},
         );
-        if (timed) kernels.push(/^[a-z0-9-]+/.exec(pipeline!.label)![0]);
+        if (timed) kernels.push({ kernel: /^[a-z0-9-]+/.exec(pipeline!.label)![0], grid: grid.join(' × ') });
         pass.setPipeline(pipeline!);
         pass.setBindGroup(bind![0], bind![1], bind![2]);
         pass.dispatchWorkgroups(...grid);
@@ -81,7 +83,7 @@ function timedEncoder(
         mapped.destroy();
         resolved.destroy();
         set.destroy();
-        return kernels.map((kernel, i) => ({ kernel, micros: Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e3 }));
+        return kernels.map((kernel, i) => ({ ...kernel, micros: Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e3 }));
       }),
     );
     return commands;

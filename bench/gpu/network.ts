@@ -107,6 +107,15 @@ export function randomModel(backend: Backend, { dModel, layers, vocab }: Shape, 
 
 /** A matrix of f16 between ±2⁻⁵ and ±2⁻⁴, large enough to matter after a norm and small enough not to grow. */
 export function halves(m: number, k: number): Stored {
+  const key = `${m},${k}`;
+  if (!made.has(key)) made.set(key, newHalves(m, k));
+  return made.get(key)!;
+}
+
+/** Layers of one model have the same shapes, and making numbers takes longer than uploading them. */
+const made = new Map<string, Stored>();
+
+function newHalves(m: number, k: number): Stored {
   const bits = new Uint16Array(m * k);
   let state = m ^ (k << 8) ^ 0x9e3779b9;
   for (let i = 0; i < bits.length; i++) {

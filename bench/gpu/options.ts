@@ -2,8 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Backend } from '@mamba2/core';
 import { webgpu } from '@mamba2/ssd-gpu';
+import { create, globals } from 'webgpu';
+import { type KernelTime, timedAdapter } from './kernel-times.js';
 
-/** A backend as the command line asks for it: `--dawn FLAG` (again and again), `--variants NAME` or `KERNEL=NAME,…`, `--precision f16`, `--json`, `--out FILE`, and sizes. */
+/**
+ * A backend as the command line asks for it: `--dawn FLAG` (again and again), `--variants NAME` or `KERNEL=NAME,…`, `--precision f16`,
+ * `--slots N`, `--json`, `--out FILE`, and sizes. With `--kernels` its device times every dispatch by itself.
+ */
 export async function benchOptions() {
   const { values, positionals } = parseArgs({
     options: {
@@ -13,6 +18,7 @@ export async function benchOptions() {
       slots: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
       out: { type: 'string' },
+      kernels: { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
@@ -22,7 +28,9 @@ export async function benchOptions() {
     ? (Object.fromEntries(variants.split(',').map((pair) => pair.split('='))) as Record<string, string>)
     : variants;
   const start = performance.now();
-  const gpu = await webgpu({ dawn, precision, ...(forced && { variants: forced }) });
+  const common = { precision, ...(forced && { variants: forced }) };
+  const timed = values.kernels ? await kernelClock(dawn) : undefined;
+  const gpu = await webgpu(timed ? { ...common, adapter: timed.adapter } : { ...common, dawn });
   const backend: Backend = gpu;
   const opened = performance.now() - start;
   return {
@@ -37,6 +45,7 @@ export async function benchOptions() {
     out: values.out,
     positionals,
     opened,
+    times: timed?.times,
   };
 }
 
@@ -52,6 +61,19 @@ function measured({ backend, dawn, variants, precision }: Options, rows: readonl
 export function note(options: Options, rows: readonly Row[]): void {
   console.error(JSON.stringify(rows.at(-1)));
   if (options.out !== undefined) writeFileSync(options.out, `${measured(options, rows)}\n`);
+}
+
+/** Dawn must stay referenced. */
+let kept: GPU | undefined;
+
+async function kernelClock(
+  dawn: readonly string[],
+): Promise<{ adapter: GPUAdapter; times: () => Promise<KernelTime[]> }> {
+  Object.assign(globalThis, globals);
+  kept = create(['disable-dawn-features=timestamp_quantization', ...dawn]);
+  const adapter = await kept.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter?.features.has('timestamp-query')) throw new Error('no GPU with timestamps');
+  return timedAdapter(adapter);
 }
 
 /** Prints what was measured: a table, or with `--json` everything. */

@@ -1173,11 +1173,10 @@ fn add_values(lane: u32, s: ptr<function, Results>, sums: ptr<function, Results>
 }
 `;
 
-export const causalConv1d = `// Causal depthwise convolution with an optional SiLU: an invocation slides over STEPS positions of one channel. The first of a channel's
-// invocations alone touches the state: it reads the inputs before position 0 there and leaves the last ones that count.
+export const causalConv1d = `// Causal depthwise convolution with an optional SiLU: an invocation has STEPS positions of four neighbouring channels, and fetches all it needs before it stores
+// anything. The first of a channel's invocations alone touches the state: it reads the inputs before position 0 there and leaves the last ones that count.
 
 struct Params {
-  flags: u32,
   x: vec4u,
   state: vec4u,
   channels: u32,
@@ -1190,76 +1189,92 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> rows: array<i32>;
-@group(0) @binding(5) var<storage, read> lengths: array<i32>;
-@group(0) @binding(6) var<storage, read_write> state: array<f32>;
-@group(0) @binding(7) var<storage, read_write> out: array<f32>;
+
+/// The taps of four channels, those of one channel side by side in memory.
+fn tap(channel: u32, s: u32) -> vec4f {
+  let at = params.weight_offset + channel * params.weight_stride + s;
+  let next = params.weight_stride;
+  return vec4f(load_weight(at), load_weight(at + next), load_weight(at + 2u * next), load_weight(at + 3u * next));
+}
+
+fn put_out(at: u32, channel: u32, v: vec4f) {
+  if (WIDE) {
+    store4_out(at, v);
+    return;
+  }
+  for (var j = 0u; j < min(4u, params.channels - channel); j++) {
+    store_out(at + j, v[j]);
+  }
+}
+
+fn put_state(at: u32, channel: u32, v: vec4f) {
+  if (WIDE) {
+    store4_state(at, v);
+    return;
+  }
+  for (var j = 0u; j < min(4u, params.channels - channel); j++) {
+    store_state(at + j, v[j]);
+  }
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) at: vec3u) {
-  let channel = at.x;
+  let channel = 4u * at.x;
   let row = at.z;
   if (channel >= params.channels) {
     return;
   }
   var count = params.positions;
-  if (on(LENGTHS)) {
-    count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
+  if (has_lengths) {
+    count = min(count, u32(max(load_lengths(params.lengths_offset + row), 0)));
   }
-  var slot = row;
-  if (on(ROWS)) {
-    slot = u32(rows[params.rows_offset + row]);
-  }
-  var taps: array<f32, WIDTH>;
-  var window: array<f32, WIDTH>;
-  var before: array<f32, WIDTH>;
+  let slot = select(row, u32(load_rows(params.rows_offset + row)), has_rows);
   let start = at.y * STEPS;
   let own = place(params.x, row, 0u, 0u) + channel;
+  let keeps = has_state && start == 0u;
+
+  // Positions start − WIDTH + 1 … start + STEPS − 1.
+  var inputs: array<vec4f, STEPS + WIDTH - 1u>;
+  for (var i = 0u; i < STEPS + WIDTH - 1u; i++) {
+    let t = start + i + 1u;
+    let v = load4_x(own + min(max(t, WIDTH) - WIDTH, params.positions - 1u) * params.x.z);
+    inputs[i] = select(vec4f(0.0), v, t >= WIDTH && t - WIDTH < count);
+  }
+  var taps: array<vec4f, WIDTH>;
   for (var s = 0u; s < WIDTH; s++) {
-    taps[s] = weight[params.weight_offset + channel * params.weight_stride + s];
-    if (on(STATE) && start == 0u && s + 1u < WIDTH) {
-      before[s] = state[place(params.state, slot, s, 0u) + channel];
+    taps[s] = tap(channel, s);
+  }
+  var before: array<vec4f, WIDTH>;
+  if (keeps) {
+    for (var s = 0u; s + 1u < WIDTH; s++) {
+      before[s] = load4_state(place(params.state, slot, s, 0u) + channel);
+      inputs[s] = before[s];
     }
   }
-  // The WIDTH − 1 inputs before the first position.
-  for (var s = 0u; s + 1u < WIDTH; s++) {
-    window[s + 1u] = before[s];
-    let t = start + s + 1u;
-    if (t >= WIDTH && t - WIDTH < count) {
-      window[s + 1u] = x[own + (t - WIDTH) * params.x.z];
+  let bias = load4_bias(params.bias_offset + channel);
+
+  for (var i = 0u; i < STEPS; i++) {
+    let t = start + i;
+    var value = bias;
+    for (var s = 0u; s < WIDTH; s++) {
+      value += taps[s] * inputs[i + s];
+    }
+    if (SILU) {
+      value = vec4f(silu(value.x), silu(value.y), silu(value.z), silu(value.w));
+    }
+    if (t < params.positions) {
+      put_out((row * params.positions + t) * params.channels + channel, channel, select(vec4f(0.0), value, t < count));
     }
   }
-  for (var t = start; t < min(start + STEPS, params.positions); t++) {
-    var value = 0.0;
-    if (t < count) {
-      for (var s = 0u; s + 1u < WIDTH; s++) {
-        window[s] = window[s + 1u];
-      }
-      window[WIDTH - 1u] = x[own + t * params.x.z];
-      if (on(BIAS)) {
-        value = bias[params.bias_offset + channel];
-      }
-      for (var s = 0u; s < WIDTH; s++) {
-        value += taps[s] * window[s];
-      }
-      if (on(SILU)) {
-        value = silu(value);
-      }
-    }
-    out[(row * params.positions + t) * params.channels + channel] = value;
-  }
-  if (on(STATE) && start == 0u) {
+  if (keeps) {
     for (var s = 0u; s + 1u < WIDTH; s++) {
       // Position count − WIDTH + 1 + s, which lies in the old state where it is negative.
       let t = count + s + 1u;
       var value = before[min(count + s, WIDTH - 1u)];
       if (t >= WIDTH) {
-        value = x[own + (t - WIDTH) * params.x.z];
+        value = load4_x(own + (t - WIDTH) * params.x.z);
       }
-      state[place(params.state, slot, s, 0u) + channel] = value;
+      put_state(place(params.state, slot, s, 0u) + channel, channel, value);
     }
   }
 }
@@ -1402,17 +1417,35 @@ fn finish(row: u32, column: u32, sum: f32, ready: Ready) {
   store_out(row * params.all_outputs + column, sum + ready.added);
 }
 
-/// Four sums of one row, those of them that are this part's columns.
-fn finish4(row: u32, own: u32, sums: vec4f) {
+/// What is added to four neighbouring sums of one row, those of them that are this part's columns.
+fn added4(row: u32, own: u32) -> vec4f {
   let column = params.first_output + own;
-  if (WIDE_OUT && own + 4u <= params.outputs) {
-    let added = load4_bias(params.bias_offset + column) + load4_residual(row_at(params.residual, row) + column);
-    store4_out(row * params.all_outputs + column, sums + added);
+  let residual = row_at(params.residual, row);
+  if (WIDE_OUT) {
+    let within = min(own, params.outputs - 4u) + params.first_output;
+    return load4_bias(params.bias_offset + within) + load4_residual(residual + within);
+  }
+  var added = vec4f();
+  for (var j = 0u; j < 4u; j++) {
+    if (own + j < params.outputs) {
+      added[j] = load_bias(params.bias_offset + column + j) + load_residual(residual + column + j);
+    }
+  }
+  return added;
+}
+
+/// Stores four neighbouring results of one row, those of them that are this part's columns.
+fn store4(row: u32, own: u32, v: vec4f) {
+  let at = row * params.all_outputs + params.first_output + own;
+  if (WIDE_OUT) {
+    if (own < params.outputs) {
+      store4_out(at, v);
+    }
     return;
   }
   for (var j = 0u; j < 4u; j++) {
     if (own + j < params.outputs) {
-      finish(row, column + j, sums[j], prepare(row, column + j));
+      store_out(at + j, v[j]);
     }
   }
 }
@@ -1590,83 +1623,144 @@ fn inside(v: vec4f, k: u32) -> vec4f {
 }
 `;
 
-export const linearMatrix = `// Y = X Wᵀ on subgroup matrices: f16 factors, f32 sums. Both factors lie in blocks of 16 × 16, so that what a workgroup takes of them is runs of memory. A tile
-// of 64 × 128 results to a workgroup of four subgroups, a patch of 64 × 32 to each. 32 columns of both factors stand in shared
-// memory at a time, the next ones are on their way into registers. (Matrices are named one by one: an index would take them out of the registers.)
+export const linearMatrix = `// Y = X Wᵀ on subgroup matrices: f16 factors, f32 sums. Both factors lie in blocks of 16 × 16, in memory and, two columns of blocks at a time, in shared memory,
+// while the next ones are on their way into registers. A workgroup of four subgroups, DOWN of them below each other, computes a patch of 64 × 16 COLUMNS
+// results each (COLUMNS 2 or 4). What this costs on the machines it was made on, and what does not help, is in bench/gpu/NOTES.md; in short: matrices are
+// named one by one, since an index would take them out of the registers; masks let a compiler see that an access to shared memory is inside; and
+// shared memory is kept small, since it decides how many workgroups run beside each other.
 
 const WG = 128u;
-/// A row in shared memory: 32 numbers, and eight more so that neighbours lie in different banks.
-const STRIDE = 40u;
-const LEFT_OCTETS = 256u / WG;
-const RIGHT_OCTETS = 512u / WG;
+const ALONG = 4u / DOWN;
+/// Rows in shared memory stand alone, each eight numbers longer than it is, so that neighbours lie in different banks; or, in larger tiles, in blocks as in
+/// memory, since what that costs is less than what the room would.
+const PADDED = DOWN == 1u;
+/// Fours of a row of 32 numbers.
+const ROW = select(8u, 10u, PADDED);
+/// Rows and columns of a workgroup's tile.
+const TALL = 64u * DOWN;
+const WIDTH = 16u * COLUMNS * ALONG;
+/// Octets that an invocation brings at a time.
+const LEFT_OCTETS = 4u * TALL / WG;
+const RIGHT_OCTETS = 4u * WIDTH / WG;
 
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
 
-var<workgroup> left_tile: array<vec4<f16>, 64u * STRIDE / 4u>;
-var<workgroup> right_tile: array<vec4<f16>, 128u * STRIDE / 4u>;
-var<workgroup> results: array<f32, 1024u>;
+var<workgroup> left_tile: array<vec4<f16>, ROW * TALL>;
+var<workgroup> right_tile: array<vec4<f16>, ROW * WIDTH>;
+var<workgroup> results: array<vec4f, 64>;
 
 /// A subgroup's sums: rows 16 apart by letter, columns 16 apart by number.
 struct Patch {
   a0: Sum,
   a1: Sum,
+  a2: Sum,
+  a3: Sum,
   b0: Sum,
   b1: Sum,
+  b2: Sum,
+  b3: Sum,
   c0: Sum,
   c1: Sum,
+  c2: Sum,
+  c3: Sum,
   d0: Sum,
   d1: Sum,
+  d2: Sum,
+  d3: Sum,
 }
 
-/// Place of the i-th octet of a tile in a factor: 16 rows, two blocks of each, 32 octets to a block.
+/// Place of the i-th octet of a tile in a factor, from the b-th column of blocks on: 16 rows, two blocks of each, 32 octets to a block.
 fn octet_at(first_block: u32, last: u32, blocks: u32, b: u32, i: u32) -> u32 {
   return (min(first_block + i / 64u, last) * blocks + min(b + i / 32u % 2u, blocks - 1u)) * 32u + i % 32u;
 }
 
-/// Where it goes in shared memory, in fours.
-fn four_at(i: u32) -> u32 {
-  return ((i / 64u * 16u + i % 32u / 2u) * STRIDE + i / 32u % 2u * 16u + i % 2u * 8u) / 4u;
+/// Where it goes in shared memory.
+fn spot(i: u32) -> u32 {
+  if (PADDED) {
+    return (i / 64u * 16u + i % 32u / 2u) * 10u + i / 32u % 2u * 4u + i % 2u * 2u;
+  }
+  return 2u * i;
 }
 
-fn left_at(row: u32, k: u32) -> Left {
-  return subgroupMatrixLoad<Left, row_major>(&left_tile, (row * STRIDE + k) / 4u, STRIDE / 4u);
+/// 16 rows of the left tile, the i-th of the four below each other, from its k-th column of blocks.
+fn left_at(i: u32, down: u32, k: u32) -> Left {
+  if (PADDED) {
+    return subgroupMatrixLoad<Left, row_major>(&left_tile, (4u * down + i) * 160u + 4u * k, 10u);
+  }
+  return subgroupMatrixLoad<Left, row_major>(&left_tile, ((4u * down + i) * 2u + k) * 64u, 4u);
 }
 
-fn right_at(column: u32, k: u32) -> Right {
-  return subgroupMatrixLoad<Right, col_major>(&right_tile, (column * STRIDE + k) / 4u, STRIDE / 4u);
+fn right_at(j: u32, along: u32, k: u32) -> Right {
+  if (PADDED) {
+    return subgroupMatrixLoad<Right, col_major>(&right_tile, (COLUMNS * along + j) * 160u + 4u * k, 10u);
+  }
+  return subgroupMatrixLoad<Right, col_major>(&right_tile, ((COLUMNS * along + j) * 2u + k) * 64u, 4u);
 }
 
-/// Sixteen of the sums' terms.
-fn multiply(column: u32, k: u32, patch_: ptr<function, Patch>) {
-  let r0 = right_at(column, k);
-  let r1 = right_at(column + 16u, k);
-  let a = left_at(0u, k);
-  let b = left_at(16u, k);
+/// Sixteen of the sums' terms, for the patch at (down, along).
+fn multiply(at: vec2u, k: u32, patch_: ptr<function, Patch>) {
+  let r0 = right_at(0u, at.y, k);
+  let r1 = right_at(1u, at.y, k);
+  var r2: Right;
+  var r3: Right;
+  if (COLUMNS == 4u) {
+    r2 = right_at(2u, at.y, k);
+    r3 = right_at(3u, at.y, k);
+  }
+  let a = left_at(0u, at.x, k);
   (*patch_).a0 = subgroupMatrixMultiplyAccumulate(a, r0, (*patch_).a0);
   (*patch_).a1 = subgroupMatrixMultiplyAccumulate(a, r1, (*patch_).a1);
+  if (COLUMNS == 4u) {
+    (*patch_).a2 = subgroupMatrixMultiplyAccumulate(a, r2, (*patch_).a2);
+    (*patch_).a3 = subgroupMatrixMultiplyAccumulate(a, r3, (*patch_).a3);
+  }
+  let b = left_at(1u, at.x, k);
   (*patch_).b0 = subgroupMatrixMultiplyAccumulate(b, r0, (*patch_).b0);
   (*patch_).b1 = subgroupMatrixMultiplyAccumulate(b, r1, (*patch_).b1);
-  let c = left_at(32u, k);
-  let d = left_at(48u, k);
+  if (COLUMNS == 4u) {
+    (*patch_).b2 = subgroupMatrixMultiplyAccumulate(b, r2, (*patch_).b2);
+    (*patch_).b3 = subgroupMatrixMultiplyAccumulate(b, r3, (*patch_).b3);
+  }
+  let c = left_at(2u, at.x, k);
   (*patch_).c0 = subgroupMatrixMultiplyAccumulate(c, r0, (*patch_).c0);
   (*patch_).c1 = subgroupMatrixMultiplyAccumulate(c, r1, (*patch_).c1);
+  if (COLUMNS == 4u) {
+    (*patch_).c2 = subgroupMatrixMultiplyAccumulate(c, r2, (*patch_).c2);
+    (*patch_).c3 = subgroupMatrixMultiplyAccumulate(c, r3, (*patch_).c3);
+  }
+  let d = left_at(3u, at.x, k);
   (*patch_).d0 = subgroupMatrixMultiplyAccumulate(d, r0, (*patch_).d0);
   (*patch_).d1 = subgroupMatrixMultiplyAccumulate(d, r1, (*patch_).d1);
+  if (COLUMNS == 4u) {
+    (*patch_).d2 = subgroupMatrixMultiplyAccumulate(d, r2, (*patch_).d2);
+    (*patch_).d3 = subgroupMatrixMultiplyAccumulate(d, r3, (*patch_).d3);
+  }
 }
 
-/// Sixteen by sixteen results from shared memory, eight numbers of half a row to an invocation.
-fn deliver(subgroup_start: u32, row_: u32, column_: u32, own: u32) {
-  let row = row_ + own / 2u;
-  let column = column_ + 8u * (own % 2u);
-  if (row >= params.rows) {
-    return;
-  }
-  let scale = load_row_scales(row);
-  for (var four = 0u; four < 8u; four += 4u) {
-    let at = subgroup_start + 8u * own + four;
-    finish4(row, column + four, scale * vec4f(results[at], results[at + 1u], results[at + 2u], results[at + 3u]));
+/// Adds to 16 × 16 sums at (row, column) what is added, and stores them: through shared memory, subgroup after subgroup, two fours of a row to a lane.
+fn deliver(sums: Sum, at: vec2u, subgroup: u32, lane: u32) {
+  let own = lane % 32u;
+  let row = at.x + own / 4u;
+  let column = at.y + 4u * (own % 4u);
+  let last = params.rows - 1u;
+  // Fetched before anything is stored: the one would wait for the other.
+  let added = added4(min(row, last), column);
+  let added8 = added4(min(row + 8u, last), column);
+  let scales = vec2f(load_row_scales(min(row, last)), load_row_scales(min(row + 8u, last)));
+  for (var s = 0u; s < 4u; s++) {
+    workgroupBarrier();
+    if (subgroup == s) {
+      subgroupMatrixStore<row_major>(&results, 0u, sums, 4u);
+    }
+    workgroupBarrier();
+    if (subgroup == s && row < params.rows) {
+      store4(row, column, scales.x * results[own] + added);
+    }
+    if (subgroup == s && row + 8u < params.rows) {
+      store4(row + 8u, column, scales.y * results[32u + own] + added8);
+    }
   }
 }
 
@@ -1677,12 +1771,15 @@ fn main(
   @builtin(subgroup_id) subgroup: u32,
 ) {
   let blocks = params.octets / 2u;
-  let first_row = group.y * 64u;
-  let first_column = group.x * 128u;
   // Rows past the last block are computed from its numbers and never stored.
   let last_row = (params.rows - 1u) / 16u;
   let last_column = (params.outputs - 1u) / 16u;
-  let column = 32u * subgroup;
+  let first_row = group.y * TALL;
+  let first_column = group.x * WIDTH;
+  let own_subgroup = subgroup & 3u;
+  let at = vec2u(own_subgroup / ALONG, own_subgroup % ALONG);
+  // Which of two columns of blocks is the invocation's.
+  let column = lane / 32u % 2u;
 
   var patch_: Patch;
   var left: array<vec4u, LEFT_OCTETS>;
@@ -1694,16 +1791,19 @@ fn main(
     right[u] = load_weights(octet_at(first_column / 16u, last_column, blocks, 0u, u * WG + lane));
   }
   for (var b = 0u; b < blocks; b += 2u) {
+    // Beyond the last column of blocks the left factor is 0.
+    let counts = b + column < blocks;
     workgroupBarrier();
     for (var u = 0u; u < LEFT_OCTETS; u++) {
-      let at = four_at(u * WG + lane);
-      left_tile[at] = bitcast<vec4<f16>>(left[u].xy);
-      left_tile[at + 1u] = bitcast<vec4<f16>>(left[u].zw);
+      let to = spot(u * WG + lane);
+      let octet = select(vec4u(), left[u], counts);
+      left_tile[to] = bitcast<vec4<f16>>(octet.xy);
+      left_tile[to + 1u] = bitcast<vec4<f16>>(octet.zw);
     }
     for (var u = 0u; u < RIGHT_OCTETS; u++) {
-      let at = four_at(u * WG + lane);
-      right_tile[at] = bitcast<vec4<f16>>(right[u].xy);
-      right_tile[at + 1u] = bitcast<vec4<f16>>(right[u].zw);
+      let to = spot(u * WG + lane);
+      right_tile[to] = bitcast<vec4<f16>>(right[u].xy);
+      right_tile[to + 1u] = bitcast<vec4<f16>>(right[u].zw);
     }
     workgroupBarrier();
     for (var u = 0u; u < LEFT_OCTETS; u++) {
@@ -1712,29 +1812,34 @@ fn main(
     for (var u = 0u; u < RIGHT_OCTETS; u++) {
       right[u] = load_weights(octet_at(first_column / 16u, last_column, blocks, b + 2u, u * WG + lane));
     }
-    multiply(column, 0u, &patch_);
-    if (b + 1u < blocks) {
-      multiply(column, 16u, &patch_);
-    }
+    multiply(at, 0u, &patch_);
+    multiply(at, 1u, &patch_);
   }
 
-  // Matrix by matrix through shared memory.
-  let start = 256u * subgroup;
-  let own = lane % 32u;
-  for (var i = 0u; i < 8u; i++) {
-    workgroupBarrier();
-    switch (i) {
-      case 0u: { subgroupMatrixStore<row_major>(&results, start, patch_.a0, 16u); }
-      case 1u: { subgroupMatrixStore<row_major>(&results, start, patch_.a1, 16u); }
-      case 2u: { subgroupMatrixStore<row_major>(&results, start, patch_.b0, 16u); }
-      case 3u: { subgroupMatrixStore<row_major>(&results, start, patch_.b1, 16u); }
-      case 4u: { subgroupMatrixStore<row_major>(&results, start, patch_.c0, 16u); }
-      case 5u: { subgroupMatrixStore<row_major>(&results, start, patch_.c1, 16u); }
-      case 6u: { subgroupMatrixStore<row_major>(&results, start, patch_.d0, 16u); }
-      default: { subgroupMatrixStore<row_major>(&results, start, patch_.d1, 16u); }
-    }
-    workgroupBarrier();
-    deliver(start, first_row + 16u * (i / 2u), first_column + column + 16u * (i % 2u), own);
+  let first = vec2u(first_row + 64u * at.x, first_column + 16u * COLUMNS * at.y);
+  deliver(patch_.a0, first + vec2u(0u, 0u), own_subgroup, lane);
+  deliver(patch_.a1, first + vec2u(0u, 16u), own_subgroup, lane);
+  if (COLUMNS == 4u) {
+    deliver(patch_.a2, first + vec2u(0u, 32u), own_subgroup, lane);
+    deliver(patch_.a3, first + vec2u(0u, 48u), own_subgroup, lane);
+  }
+  deliver(patch_.b0, first + vec2u(16u, 0u), own_subgroup, lane);
+  deliver(patch_.b1, first + vec2u(16u, 16u), own_subgroup, lane);
+  if (COLUMNS == 4u) {
+    deliver(patch_.b2, first + vec2u(16u, 32u), own_subgroup, lane);
+    deliver(patch_.b3, first + vec2u(16u, 48u), own_subgroup, lane);
+  }
+  deliver(patch_.c0, first + vec2u(32u, 0u), own_subgroup, lane);
+  deliver(patch_.c1, first + vec2u(32u, 16u), own_subgroup, lane);
+  if (COLUMNS == 4u) {
+    deliver(patch_.c2, first + vec2u(32u, 32u), own_subgroup, lane);
+    deliver(patch_.c3, first + vec2u(32u, 48u), own_subgroup, lane);
+  }
+  deliver(patch_.d0, first + vec2u(48u, 0u), own_subgroup, lane);
+  deliver(patch_.d1, first + vec2u(48u, 16u), own_subgroup, lane);
+  if (COLUMNS == 4u) {
+    deliver(patch_.d2, first + vec2u(48u, 32u), own_subgroup, lane);
+    deliver(patch_.d3, first + vec2u(48u, 48u), own_subgroup, lane);
   }
 }
 `;
@@ -1797,14 +1902,25 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   }
   let start = row_at(params.x, row);
   let gate_start = row_at(params.gate, row);
+  // The row stays in registers, HELD octets to an invocation.
+  var held: array<vec4f, 2u * HELD>;
+  for (var i = 0u; i < HELD; i++) {
+    let k = 8u * (self_.lane + i * WG);
+    if (k < 8u * params.octets) {
+      held[2u * i] = four(start, gate_start, k);
+      held[2u * i + 1u] = four(start, gate_start, k + 4u);
+    }
+  }
   var squares = 0.0;
   var most = 0.0;
-  for (var o = self_.lane; o < params.octets; o += WG) {
-    let k = 8u * o;
-    let u = four(start, gate_start, k);
-    let v = four(start, gate_start, k + 4u);
-    squares += dot(u, u) + dot(v, v);
-    most = max(most, max(largest(weighted(u, gate_start, k)), largest(weighted(v, gate_start, k + 4u))));
+  for (var i = 0u; i < HELD; i++) {
+    let k = 8u * (self_.lane + i * WG);
+    squares += dot(held[2u * i], held[2u * i]) + dot(held[2u * i + 1u], held[2u * i + 1u]);
+    if (NORM && k < 8u * params.octets) {
+      held[2u * i] = weighted(held[2u * i], gate_start, k);
+      held[2u * i + 1u] = weighted(held[2u * i + 1u], gate_start, k + 4u);
+    }
+    most = max(most, max(largest(held[2u * i]), largest(held[2u * i + 1u])));
   }
   let both = sum_max_all(vec2f(squares, most), self_.lane);
   var scale = 1.0;
@@ -1815,12 +1931,11 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   let e = i32(bitcast<u32>(both.y * scale) >> 23u) - 127;
   let up = clamp(13 - e, -126, 126);
   let scaled = scale * bitcast<f32>(u32(up + 127) << 23u);
-  for (var o = self_.lane; o < params.octets; o += WG) {
-    let k = 8u * o;
-    let u = scaled * weighted(four(start, gate_start, k), gate_start, k);
-    let v = scaled * weighted(four(start, gate_start, k + 4u), gate_start, k + 4u);
-    let at = octet_place(row, o);
-    store_narrow(at, halves(u, v));
+  for (var i = 0u; i < HELD; i++) {
+    let o = self_.lane + i * WG;
+    if (o < params.octets) {
+      store_narrow(octet_place(row, o), halves(scaled * held[2u * i], scaled * held[2u * i + 1u]));
+    }
   }
   if (self_.lane == 0u) {
     store_row_scales(row, bitcast<f32>(u32(127 - up) << 23u));
@@ -1851,37 +1966,60 @@ export const linearRows = `// y = W x for few rows x at a time: reading W is the
 // multiplies the block and the sum of squares is gathered along the way, row i of x by the invocations with row i of W (mod ROWS).
 // What happens to a sum is the epilogue's: prepare fetches what it takes, before the sums, and finish ends it.
 
-const SLICES = WG / (2u * ROWS);
+/// Rows of W that lie side by side in one slice; an invocation has EACH of them (1 or 2), so far apart, so that what it reads of x serves both.
+const SIDE = ROWS / EACH;
+const SLICES = WG / (2u * SIDE);
 /// Sums that one invocation finishes, and rows of x whose squares it adds up.
 const RESULTS = (ROWS * BATCH + WG - 1u) / WG;
-const SQUARES = (BATCH + ROWS - 1u) / ROWS;
+const SQUARES = (BATCH + SIDE - 1u) / SIDE;
 
-var<workgroup> partial: array<f32, WG * BATCH>;
+var<workgroup> partial: array<f32, WG * BATCH * EACH>;
 var<workgroup> partial_squares: array<f32, WG * SQUARES>;
 
-var<private> sums: array<f32, BATCH>;
+var<private> sums: array<f32, BATCH * EACH>;
 var<private> squares: array<f32, SQUARES>;
 var<private> starts: array<u32, BATCH>;
 var<private> own_starts: array<u32, SQUARES>;
 
-/// Adds the products of one octet of W, columns k … k + 7, of which nothing counts beyond the last block.
-fn accumulate(packed: Packed, k: u32) {
-  let counts = k < 8u * params.octets;
-  let at = select(0u, k, counts);
-  var w = unpack(packed);
+/// The octets of an invocation's rows, the second one only with EACH = 2.
+struct Pair {
+  first: Packed,
+  second: Packed,
+}
+
+fn fetch_pair(i: u32) -> Pair {
+  let first = fetch(i);
+  if (EACH == 2u) {
+    return Pair(first, fetch(i + 2u * SIDE));
+  }
+  return Pair(first, first);
+}
+
+/// Adds the products of one octet of each row, columns k … k + 7.
+fn accumulate(pair: Pair, at: u32) {
+  var w = unpack(pair.first);
+  var w2: Octet;
+  if (EACH == 2u) {
+    w2 = unpack(pair.second);
+  }
   if (NORM) {
-    w.a *= inside(load4_norm(params.norm_offset + at), at);
-    w.b *= inside(load4_norm(params.norm_offset + at + 4u), at + 4u);
+    let a = inside(load4_norm(params.norm_offset + at), at);
+    let b = inside(load4_norm(params.norm_offset + at + 4u), at + 4u);
+    w = Octet(w.a * a, w.b * b);
+    w2 = Octet(w2.a * a, w2.b * b);
     for (var i = 0u; i < SQUARES; i++) {
       let u = inside(load4_x(own_starts[i] + at), at);
       let v = inside(load4_x(own_starts[i] + at + 4u), at + 4u);
-      squares[i] += select(0.0, dot(u, u) + dot(v, v), counts);
+      squares[i] += dot(u, u) + dot(v, v);
     }
   }
   for (var i = 0u; i < BATCH; i++) {
     let u = inside(load4_x(starts[i] + at), at);
     let v = inside(load4_x(starts[i] + at + 4u), at + 4u);
-    sums[i] += select(0.0, dot(w.a, u) + dot(w.b, v), counts);
+    sums[i] += dot(w.a, u) + dot(w.b, v);
+    if (EACH == 2u) {
+      sums[BATCH + i] += dot(w2.a, u) + dot(w2.b, v);
+    }
   }
 }
 
@@ -1889,7 +2027,7 @@ fn accumulate(packed: Packed, k: u32) {
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
   let first = group.x * ROWS;
   let batch = group.y * BATCH;
-  let own_row = lane / 2u % ROWS;
+  let own_row = lane / 2u % SIDE;
   var ready: array<Ready, RESULTS>;
   for (var r = 0u; r < RESULTS; r++) {
     let t = lane + r * WG;
@@ -1901,24 +2039,16 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     starts[i] = row_at(params.x, min(batch + i, params.rows - 1u));
   }
   for (var i = 0u; i < SQUARES; i++) {
-    own_starts[i] = row_at(params.x, min(batch + min(own_row + ROWS * i, BATCH - 1u), params.rows - 1u));
+    own_starts[i] = row_at(params.x, min(batch + min(own_row + SIDE * i, BATCH - 1u), params.rows - 1u));
   }
 
-  // With DEPTH = 2 two octets are in flight at a time.
   let blocks = params.octets / 2u;
   let half = lane % 2u;
   let octets = first / 16u * blocks * 32u + (first % 16u + own_row) * 2u + half;
-  for (var b = lane / (2u * ROWS); b < blocks; b += SLICES * DEPTH) {
-    let w = fetch(octets + 32u * b);
-    if (DEPTH == 2u) {
-      let next = fetch(octets + 32u * min(b + SLICES, blocks - 1u));
-      accumulate(w, 16u * b + 8u * half);
-      accumulate(next, 16u * (b + SLICES) + 8u * half);
-    } else {
-      accumulate(w, 16u * b + 8u * half);
-    }
+  for (var b = lane / (2u * SIDE); b < blocks; b += SLICES) {
+    accumulate(fetch_pair(octets + 32u * b), 16u * b + 8u * half);
   }
-  for (var i = 0u; i < BATCH; i++) {
+  for (var i = 0u; i < BATCH * EACH; i++) {
     partial[i * WG + lane] = sums[i];
   }
   for (var i = 0u; i < SQUARES; i++) {
@@ -1934,10 +2064,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       var total = 0.0;
       var total_squares = 0.0;
       for (var s = 0u; s < SLICES; s++) {
-        let at = i * WG + 2u * (ROWS * s + t % ROWS);
+        let at = (t % ROWS / SIDE * BATCH + i) * WG + 2u * (SIDE * s + t % SIDE);
         total += partial[at] + partial[at + 1u];
         if (NORM) {
-          let square = i / ROWS * WG + 2u * (ROWS * s + i % ROWS);
+          let square = i / SIDE * WG + 2u * (SIDE * s + i % SIDE);
           total_squares += partial_squares[square] + partial_squares[square + 1u];
         }
       }
@@ -2019,11 +2149,18 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     }
   }
   for (var i = 0u; i < FOURS_DOWN; i++) {
+    let row = tile_row + 64u * i + 4u * down;
+    // Everything that is added is fetched before anything is stored: the one would wait for the other.
+    var added: array<vec4f, 4u * FOURS_ALONG>;
     for (var r = 0u; r < 4u; r++) {
-      let row = tile_row + 64u * i + 4u * down + r;
       for (var j = 0u; j < FOURS_ALONG; j++) {
-        if (row < params.rows) {
-          finish4(row, tile_column + 64u * j + 4u * across, sums[(4u * i + r) * FOURS_ALONG + j]);
+        added[r * FOURS_ALONG + j] = added4(min(row + r, params.rows - 1u), tile_column + 64u * j + 4u * across);
+      }
+    }
+    for (var r = 0u; r < 4u; r++) {
+      for (var j = 0u; j < FOURS_ALONG; j++) {
+        if (row + r < params.rows) {
+          store4(row + r, tile_column + 64u * j + 4u * across, sums[(4u * i + r) * FOURS_ALONG + j] + added[r * FOURS_ALONG + j]);
         }
       }
     }
@@ -2703,10 +2840,19 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> norm: array<f32>;
-@group(0) @binding(3) var<storage, read> gate: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+
+fn gate_of(at: u32) -> vec4f {
+  let v = load4_gate(at);
+  return vec4f(silu(v.x), silu(v.y), silu(v.z), silu(v.w));
+}
+
+/// v, of which numbers count from i to the group's end.
+fn inside(v: vec4f, i: u32) -> vec4f {
+  if (WIDE) {
+    return v;
+  }
+  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(params.width));
+}
 
 @compute @workgroup_size(WG)
 fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -2719,20 +2865,27 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   let start = row_at(params.x, row) + first;
   let gate_start = row_at(params.gate, row) + first;
   var squares = 0.0;
-  for (var i = self_.lane; i < params.width; i += WG) {
-    var value = x[start + i];
+  for (var i = 4u * self_.lane; i < params.width; i += 4u * WG) {
+    var value = inside(load4_x(start + i), i);
     if (on(GATE_BEFORE)) {
-      value *= silu(gate[gate_start + i]);
+      value *= inside(gate_of(gate_start + i), i);
     }
-    squares += value * value;
+    squares += dot(value, value);
   }
   let scale = inverseSqrt(sum_all(squares, self_.lane) / f32(params.width) + params.eps);
-  for (var i = self_.lane; i < params.width; i += WG) {
-    var value = x[start + i] * scale * norm[params.norm_offset + first + i];
+  for (var i = 4u * self_.lane; i < params.width; i += 4u * WG) {
+    var value = load4_x(start + i) * scale * load4_norm(params.norm_offset + first + i);
     if (on(GATE_BEFORE) || on(GATE_AFTER)) {
-      value *= silu(gate[gate_start + i]);
+      value *= gate_of(gate_start + i);
     }
-    out[row * params.all + first + i] = value;
+    let at = row * params.all + first + i;
+    if (WIDE) {
+      store4_out(at, value);
+    } else {
+      for (var j = 0u; j < min(4u, params.width - i); j++) {
+        store_out(at + j, value[j]);
+      }
+    }
   }
 }
 `;

@@ -31,11 +31,13 @@ const constants: Constants = {
   Q: 64,
   WIDTH: 4,
   STEPS: 16,
+  HELD: 3,
   STATES: 16,
   NORM: true,
   DEPTH: 2,
-  EACH: 4,
+  EACH: 2,
   DOWN: 64,
+  COLUMNS: 4,
   ALONG: 128,
   ACROSS: 8,
   GATE_LAST: true,
@@ -109,7 +111,9 @@ it('those with subgroup matrices compile too, on a device that checks and comput
     for (const variant of kernel.variants.filter(({ enables }) => enables?.includes('subgroup-matrix'))) {
       for (const form of forms) {
         const chunks = kernel.name.startsWith('ssd-') && { Q: 128, DEPTH: 64 };
-        const all = { ...constants, ...form, STORED: STORAGE.f16, ...chunks };
+        const patches =
+          kernel.name === 'linear-tiles' && (form['WIDE'] ? { DOWN: 2, COLUMNS: 4 } : { DOWN: 1, COLUMNS: 2 });
+        const all = { ...constants, ...form, STORED: STORAGE.f16, ...chunks, ...patches };
         const code = shaderText(kernel, variant, constantsFor(kernel, variant, all));
         const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
         said.push(...messages.map(({ message, lineNum }) => `${kernel.name} ${variant.name}:${lineNum}: ${message}`));

@@ -15,14 +15,25 @@ import type { ConvStep } from './conv-step.js';
 import type { Launch } from '../runtime/launch.js';
 import type { Offers } from './offers.js';
 import { slotsOf } from './states.js';
-import { placeOf } from './views.js';
+import { isWide, placeOf } from './views.js';
 
 export const convKernel: Kernel = {
   name: 'causal-conv1d',
-  flags: ['BIAS', 'SILU', 'STATE', 'ROWS', 'LENGTHS'],
   source,
+  operands: ({ WIDE }) => ({
+    x: { type: 'f32', wide: WIDE === true },
+    weight: { type: 'f32' },
+    bias: { type: 'f32', wide: WIDE === true },
+    rows: { type: 'i32' },
+    lengths: { type: 'i32' },
+    state: { type: 'f32', writable: true, wide: WIDE === true },
+    out: { type: 'f32', writable: true, wide: WIDE === true },
+  }),
   variants: [{ name: 'portable', libraries: () => [math, rowsLibrary] }],
 };
+
+/** Positions of an invocation: few enough to fetch all their inputs at once. On a CPU fewer compile faster. */
+const STEPS_AT_ONCE = 8;
 
 /** Widest convolution whose window an invocation keeps in registers. */
 const MOST_TAPS = 32;
@@ -52,16 +63,16 @@ export function causalConv1d(
     throw new UnsupportedError('convolution width', { given: `${width}`, expected: `at most ${MOST_TAPS}` });
   const slots = slotsOf(gpu, { b, state: [width - 1, k] }, { x, weight, bias }, state, options);
   const out = gpu.make([b, l, k]);
-  const STEPS = l === 1 ? 1 : Math.max(16, width);
+  const STEPS = l === 1 ? 1 : Math.max(gpu.capabilities.software ? 0 : STEPS_AT_ONCE, width);
+  const WIDE = isWide(x, k) && (!bias || bias.offset % 4 === 0) && slots.place.every((number) => number % 4 === 0);
   const step: ConvStep = { x, weight, bias, silu: activation === 'silu', slots, out };
   const launch: Launch = {
     kernel: convKernel,
     constants: {
       WIDTH: width,
       STEPS,
-      BIAS: bias !== undefined,
+      WIDE,
       SILU: activation === 'silu',
-      ...slots.constants,
     },
     buffers: {
       x: x.data,
@@ -69,7 +80,7 @@ export function causalConv1d(
       bias: bias?.data,
       rows: slots.rows?.data,
       lengths: slots.lengths?.data,
-      state: slots.block,
+      state: slots.constants.STATE ? slots.block : undefined,
       out: out.data,
     },
     params: {
@@ -82,7 +93,7 @@ export function causalConv1d(
       bias_offset: bias?.offset ?? 0,
       ...slots.offsets,
     },
-    grid: [Math.ceil(k / 64), Math.ceil(l / STEPS), b],
+    grid: [Math.ceil(k / 256), Math.ceil(l / STEPS), b],
   };
   // One position behind a product: the product does it by the way.
   gpu.launch(launch, {

@@ -20,6 +20,9 @@ import { octetLibraries, STORAGE, weightOperands } from './weight.js';
 /** The variant of `linear-tiles` that takes its rows from `linear-narrow`. */
 export const MATRIX = 'subgroup-matrix';
 
+/** Shared memory of the larger tiles: 32 columns of both factors, and 16 × 16 results on their way out. */
+const MATRIX_BYTES = 17_408;
+
 const added = (wide: boolean): Operands => ({
   bias: { type: 'f32', wide },
   residual: { type: 'f32', wide },
@@ -94,7 +97,7 @@ export const linearTilesKernel: Kernel = {
         if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16))
           return 'no matrices of 16 × 16 × 16';
         if (subgroupSizes[0] !== 32 || subgroupSizes[1] !== 32) return 'subgroups are not of 32';
-        return workgroupBytes < 32768 ? 'too little shared memory' : undefined;
+        return workgroupBytes < MATRIX_BYTES ? 'too little shared memory' : undefined;
       },
       source: linearMatrix,
       operands: ({ WIDE_OUT }) => ({

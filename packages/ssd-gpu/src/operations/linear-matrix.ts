@@ -30,19 +30,29 @@ export function matrixLaunches(product: Product): LaunchWork[] | undefined {
   weight.rowParts.forEach((_, index) => {
     const { buffers, params, places } = common(product, index);
     const { x: _x, ...bound } = buffers;
+    const { DOWN, COLUMNS } = patches(params.outputs, rows);
     work.push({
       kind: 'launch',
       launch: {
         kernel: linearTilesKernel,
-        constants: { ...constants, WIDE_OUT: wideOut(product, index) },
+        constants: { ...constants, DOWN, COLUMNS, WIDE_OUT: wideOut(product, index) },
         buffers: { ...bound, narrow: narrowed.narrow, row_scales: narrowed.rowScales },
         params: { ...params, ...places, norm_offset: 0, eps: 0 },
-        grid: [Math.ceil(params.outputs / 128), Math.ceil(rows / 64)],
+        grid: [Math.ceil((params.outputs * DOWN) / (64 * COLUMNS)), Math.ceil(rows / (64 * DOWN))],
       },
     });
   });
   gpu.memory.release([narrowed.narrow, narrowed.rowScales]);
   return work;
+}
+
+/** Tiles of 128 × 128 that fill a large device: with fewer of them, halves of them share it out better. */
+const ENOUGH_TILES = 192;
+
+/** How a workgroup's four subgroups lie, and how many blocks wide their patches are: tiles of 128 × 128 or of 64 × 128. */
+function patches(outputs: number, rows: number): { DOWN: number; COLUMNS: number } {
+  const large = Math.ceil(outputs / 128) * Math.ceil(rows / 128) >= ENOUGH_TILES;
+  return large ? { DOWN: 2, COLUMNS: 4 } : { DOWN: 1, COLUMNS: 2 };
 }
 
 interface Narrowed {
@@ -55,12 +65,14 @@ function narrowLaunch({ product, narrow, rowScales }: Narrowed, norm?: NormFolde
   const { weight, rows } = product;
   const inputs = weight.shape[1];
   const x = norm?.x ?? product.x;
+  const WG = weight.octets > 768 ? 256 : 128;
   const wide = [x.t, norm?.weight, norm?.gate?.t].every((t) => !t || isWide(t, inputs));
   return {
     kernel: linearNarrowKernel,
     constants: {
-      WG: 128,
+      WG,
       SLOTS: 1,
+      HELD: Math.ceil(weight.octets / WG),
       TAIL: inputs % 16 !== 0,
       WIDE: wide,
       NORM: norm !== undefined,

@@ -74,23 +74,32 @@ function foldNorm(product: Product, norm: NormFolded | undefined): LaunchWork[] 
   return [fusable(product, norm)];
 }
 
+/**
+ * How a workgroup shares out its rows of W: ROWS of them, EACH to an invocation. A part of a block's rows where whole ones would leave a large device idle; sums of
+ * a batch within 16 KiB; some blocks to every slice. Two rows to an invocation read x half as often; a CPU only has more to compile.
+ */
+function share(outputs: number, blocks: number, BATCH: number, software: boolean) {
+  const wide = outputs >= 8192;
+  const EACH = !software && (BATCH === 1 || (BATCH > 8 && wide)) ? 2 : 1;
+  const ROWS = wide ? 16 : BATCH > 1 ? 8 : outputs > 3072 ? 8 * EACH : 4;
+  const most = BATCH > 8 ? 128 / EACH : wide ? 256 / EACH : 256;
+  const slices = Math.min((most * EACH) / (2 * ROWS), 2 ** Math.ceil(Math.log2(Math.max(1, blocks / 2))));
+  return { ROWS, EACH, WG: Math.max(32, (2 * ROWS * slices) / EACH) };
+}
+
 function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
   const { constants, buffers, params, places } = common(product, part);
   const BATCH = [1, 4].find((count) => product.rows <= count) ?? MOST_ROWS;
   const blocks = params.octets / 2;
-  // A part of the block's rows where whole ones would leave a large device idle; sums of a batch within 16 KiB; some blocks to every slice.
-  const ROWS = params.outputs >= 8192 ? 16 : params.outputs > 3072 || BATCH > 1 ? 8 : 4;
-  const slices = Math.min((BATCH > 8 ? 64 : 128) / ROWS, 2 ** Math.ceil(Math.log2(Math.max(1, blocks / 2))));
-  const WG = Math.max(32, 2 * ROWS * slices);
-  const each = Math.ceil(blocks / (WG / (2 * ROWS)));
+  const { ROWS, EACH, WG } = share(params.outputs, blocks, BATCH, product.gpu.capabilities.software);
   return {
     kernel: linearRowKernel,
     constants: {
       ...constants,
       WG,
       ROWS,
+      EACH,
       BATCH,
-      DEPTH: BATCH === 1 && each > 1 ? 2 : 1,
       NORM: norm !== undefined,
       CONV: false,
       WIDE: norm ? isWide(norm.x.t, params.inputs) && isWide(norm.weight, params.inputs) : constants.WIDE,

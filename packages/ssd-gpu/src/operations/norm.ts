@@ -7,12 +7,18 @@ import type { Block, GpuTensor } from '../runtime/memory.js';
 import { rowsFor } from './copy.js';
 import type { Offers } from './offers.js';
 import { reducing } from './reduce.js';
-import { nowhere, type Place, rowCount } from './views.js';
+import { isWide, nowhere, type Place, rowCount } from './views.js';
 
 export const rmsNormKernel: Kernel = {
   name: 'rms-norm',
   flags: ['GATE_BEFORE', 'GATE_AFTER'],
   source,
+  operands: ({ WIDE }) => ({
+    x: { type: 'f32', wide: WIDE === true },
+    norm: { type: 'f32', wide: WIDE === true },
+    gate: { type: 'f32', wide: WIDE === true },
+    out: { type: 'f32', writable: true, wide: WIDE === true },
+  }),
   variants: reducing(() => [math, rows]),
 };
 
@@ -73,6 +79,7 @@ function normWork(folded: NormFolded, out: GpuTensor): LaunchWork {
       constants: {
         WG: 64,
         SLOTS: 1,
+        WIDE: [x.t, weight, gate?.t].every((t) => !t || isWide(t, width / groups)),
         GATE_BEFORE: gate !== undefined && !normBeforeGate,
         GATE_AFTER: gate !== undefined && normBeforeGate,
       },

@@ -14,6 +14,10 @@ const STRIDE = 256;
 /** Most operations in one list. */
 export const MOST_COMMANDS = 4096;
 
+/** A list with more dispatches than this leaves in pieces, so that the device begins while the host still encodes; each piece costs a submission. */
+const LONG_LIST = 200;
+const PIECE = 80;
+
 interface Dispatch {
   readonly pipeline: Pipeline;
   readonly slabs: readonly Slab[];
@@ -165,7 +169,11 @@ export class Encoder {
   /** Encodes and submits lists and reads in their order. At most one of the lists is not resident. */
   submit(items: readonly Item[], readback: Readback): void {
     const encode = () => {
-      const encoder = this.#device.createCommandEncoder();
+      let encoder = this.#device.createCommandEncoder();
+      const next = () => {
+        this.#device.queue.submit([encoder.finish()]);
+        return (encoder = this.#device.createCommandEncoder());
+      };
       const batch = readback.open(items.filter((item): item is Entry => 'resolve' in item));
       for (const item of items) {
         if ('resolve' in item) {
@@ -174,7 +182,7 @@ export class Encoder {
         }
         if (!item.resident && item.uniforms.byteLength > 0)
           this.#device.queue.writeBuffer(this.#uniforms, 0, item.uniforms);
-        this.#encode(encoder, item, item.resident ?? this.#uniforms);
+        this.#encode(encoder, item, item.resident ?? this.#uniforms, item.dispatches > LONG_LIST ? next : undefined);
       }
       this.#device.queue.submit([encoder.finish()]);
       return batch;
@@ -200,11 +208,19 @@ export class Encoder {
     });
   }
 
-  #encode(encoder: GPUCommandEncoder, list: CommandList, uniforms: GPUBuffer): void {
+  /** @param next submits what is encoded and gives another encoder, for lists that leave in pieces */
+  #encode(encoder: GPUCommandEncoder, list: CommandList, uniforms: GPUBuffer, next?: () => GPUCommandEncoder): void {
+    let dispatched = 0;
     let pass: GPUComputePassEncoder | undefined;
     let current: Pipeline | undefined;
     for (const command of list.commands) {
       if ('pipeline' in command) {
+        if (next && dispatched++ === PIECE) {
+          pass?.end();
+          pass = current = undefined;
+          encoder = next();
+          dispatched = 1;
+        }
         pass ??= encoder.beginComputePass();
         const { pipeline, offset, grid } = command;
         if (pipeline !== current) pass.setPipeline((current = pipeline).compiled!);

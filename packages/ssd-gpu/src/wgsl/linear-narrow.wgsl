@@ -56,14 +56,25 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   }
   let start = row_at(params.x, row);
   let gate_start = row_at(params.gate, row);
+  // The row stays in registers, HELD octets to an invocation.
+  var held: array<vec4f, 2u * HELD>;
+  for (var i = 0u; i < HELD; i++) {
+    let k = 8u * (self_.lane + i * WG);
+    if (k < 8u * params.octets) {
+      held[2u * i] = four(start, gate_start, k);
+      held[2u * i + 1u] = four(start, gate_start, k + 4u);
+    }
+  }
   var squares = 0.0;
   var most = 0.0;
-  for (var o = self_.lane; o < params.octets; o += WG) {
-    let k = 8u * o;
-    let u = four(start, gate_start, k);
-    let v = four(start, gate_start, k + 4u);
-    squares += dot(u, u) + dot(v, v);
-    most = max(most, max(largest(weighted(u, gate_start, k)), largest(weighted(v, gate_start, k + 4u))));
+  for (var i = 0u; i < HELD; i++) {
+    let k = 8u * (self_.lane + i * WG);
+    squares += dot(held[2u * i], held[2u * i]) + dot(held[2u * i + 1u], held[2u * i + 1u]);
+    if (NORM && k < 8u * params.octets) {
+      held[2u * i] = weighted(held[2u * i], gate_start, k);
+      held[2u * i + 1u] = weighted(held[2u * i + 1u], gate_start, k + 4u);
+    }
+    most = max(most, max(largest(held[2u * i]), largest(held[2u * i + 1u])));
   }
   let both = sum_max_all(vec2f(squares, most), self_.lane);
   var scale = 1.0;
@@ -74,12 +85,11 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   let e = i32(bitcast<u32>(both.y * scale) >> 23u) - 127;
   let up = clamp(13 - e, -126, 126);
   let scaled = scale * bitcast<f32>(u32(up + 127) << 23u);
-  for (var o = self_.lane; o < params.octets; o += WG) {
-    let k = 8u * o;
-    let u = scaled * weighted(four(start, gate_start, k), gate_start, k);
-    let v = scaled * weighted(four(start, gate_start, k + 4u), gate_start, k + 4u);
-    let at = octet_place(row, o);
-    store_narrow(at, halves(u, v));
+  for (var i = 0u; i < HELD; i++) {
+    let o = self_.lane + i * WG;
+    if (o < params.octets) {
+      store_narrow(octet_place(row, o), halves(scaled * held[2u * i], scaled * held[2u * i + 1u]));
+    }
   }
   if (self_.lane == 0u) {
     store_row_scales(row, bitcast<f32>(u32(127 - up) << 23u));

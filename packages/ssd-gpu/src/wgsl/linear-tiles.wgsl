@@ -67,11 +67,18 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     }
   }
   for (var i = 0u; i < FOURS_DOWN; i++) {
+    let row = tile_row + 64u * i + 4u * down;
+    // Everything that is added is fetched before anything is stored: the one would wait for the other.
+    var added: array<vec4f, 4u * FOURS_ALONG>;
     for (var r = 0u; r < 4u; r++) {
-      let row = tile_row + 64u * i + 4u * down + r;
       for (var j = 0u; j < FOURS_ALONG; j++) {
-        if (row < params.rows) {
-          finish4(row, tile_column + 64u * j + 4u * across, sums[(4u * i + r) * FOURS_ALONG + j]);
+        added[r * FOURS_ALONG + j] = added4(min(row + r, params.rows - 1u), tile_column + 64u * j + 4u * across);
+      }
+    }
+    for (var r = 0u; r < 4u; r++) {
+      for (var j = 0u; j < FOURS_ALONG; j++) {
+        if (row + r < params.rows) {
+          store4(row + r, tile_column + 64u * j + 4u * across, sums[(4u * i + r) * FOURS_ALONG + j] + added[r * FOURS_ALONG + j]);
         }
       }
     }

@@ -12,10 +12,19 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> norm: array<f32>;
-@group(0) @binding(3) var<storage, read> gate: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+
+fn gate_of(at: u32) -> vec4f {
+  let v = load4_gate(at);
+  return vec4f(silu(v.x), silu(v.y), silu(v.z), silu(v.w));
+}
+
+/// v, of which numbers count from i to the group's end.
+fn inside(v: vec4f, i: u32) -> vec4f {
+  if (WIDE) {
+    return v;
+  }
+  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(params.width));
+}
 
 @compute @workgroup_size(WG)
 fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -28,19 +37,26 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
   let start = row_at(params.x, row) + first;
   let gate_start = row_at(params.gate, row) + first;
   var squares = 0.0;
-  for (var i = self_.lane; i < params.width; i += WG) {
-    var value = x[start + i];
+  for (var i = 4u * self_.lane; i < params.width; i += 4u * WG) {
+    var value = inside(load4_x(start + i), i);
     if (on(GATE_BEFORE)) {
-      value *= silu(gate[gate_start + i]);
+      value *= inside(gate_of(gate_start + i), i);
     }
-    squares += value * value;
+    squares += dot(value, value);
   }
   let scale = inverseSqrt(sum_all(squares, self_.lane) / f32(params.width) + params.eps);
-  for (var i = self_.lane; i < params.width; i += WG) {
-    var value = x[start + i] * scale * norm[params.norm_offset + first + i];
+  for (var i = 4u * self_.lane; i < params.width; i += 4u * WG) {
+    var value = load4_x(start + i) * scale * load4_norm(params.norm_offset + first + i);
     if (on(GATE_BEFORE) || on(GATE_AFTER)) {
-      value *= silu(gate[gate_start + i]);
+      value *= gate_of(gate_start + i);
     }
-    out[row * params.all + first + i] = value;
+    let at = row * params.all + first + i;
+    if (WIDE) {
+      store4_out(at, value);
+    } else {
+      for (var j = 0u; j < min(4u, params.width - i); j++) {
+        store_out(at + j, value[j]);
+      }
+    }
   }
 }
