@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { ParseArgsConfig } from 'node:util';
-import { type BackendName, backendNames, type LoadDtype, loadDtypes, Mamba2 } from '@mamba2/model';
+import { type BackendName, backendNames, type LoadDtype, loadDtypes, type LoadOptions, Mamba2 } from '@mamba2/model';
 import { storyteller } from '@mamba2/storyteller';
 import { progressLine } from './progress.js';
 
@@ -60,16 +60,12 @@ export async function openModel({ values }: Parsed, io: Io): Promise<Mamba2> {
   if (dtype !== undefined && !loadDtypes.includes(dtype as LoadDtype))
     throw new UsageError(`unknown dtype "${dtype}"; one of ${loadDtypes.join(', ')}`);
   const place = text(values, 'model');
-  const revision = text(values, 'revision');
-  const { HF_TOKEN: token, HF_ENDPOINT: endpoint } = process.env;
   const progress = progressLine(io.stderr);
   try {
     return await Mamba2.load(place ?? storyteller, {
       ...(name !== undefined && { backend: name as BackendName }),
       ...(dtype !== undefined && { dtype: dtype as LoadDtype }),
-      ...(revision !== undefined && { revision }),
-      ...(token && { token }),
-      ...(endpoint && { endpoint }),
+      ...hubOptions(values),
       signal: io.signal,
       onProgress: ({ stage, loaded, total, tensor }) =>
         progress.show(
@@ -81,6 +77,13 @@ export async function openModel({ values }: Parsed, io: Io): Promise<Mamba2> {
   } finally {
     progress.clear();
   }
+}
+
+/** Which of a hub's models, and how to get at it, as other tools take it from the environment. */
+export function hubOptions(values: Values): Pick<LoadOptions, 'revision' | 'token' | 'endpoint'> {
+  const revision = text(values, 'revision');
+  const { HF_TOKEN: token, HF_ENDPOINT: endpoint } = process.env;
+  return { ...(revision !== undefined && { revision }), ...(token && { token }), ...(endpoint && { endpoint }) };
 }
 
 /** A string option, if given. */

@@ -22,9 +22,10 @@ import { safetensorsHead } from './checkpoint/safetensors-head.js';
 import { typeName } from './checkpoint/safetensors.js';
 import type { SourceInput } from './checkpoint/source.js';
 import { naming } from './dtype.js';
+import { defined, type LoadOptions } from './load.js';
 
 /** How {@link quantize} goes about it. */
-export interface QuantizeOptions {
+export interface QuantizeOptions extends Pick<LoadOptions, 'revision' | 'token' | 'endpoint' | 'cache'> {
   /** Which blocks. */
   dtype: BlockFormat;
   /** Bytes of the checkpoint read so far. */
@@ -62,10 +63,14 @@ const companionLimit = 256 << 20;
  * ```
  */
 export async function* quantize(source: SourceInput, options: QuantizeOptions): AsyncGenerator<FilePiece, void> {
-  refuseUnknown('quantize', options, ['dtype', 'onProgress', 'signal']);
-  const { dtype, onProgress, signal } = options;
+  refuseUnknown('quantize', options, ['dtype', 'revision', 'token', 'endpoint', 'cache', 'onProgress', 'signal']);
+  const { dtype, revision, token, endpoint, cache, onProgress, signal } = options;
   if (!isBlockFormat(dtype)) throw new ArgumentError('dtype', { given: String(dtype), expected: '"q8" or "q4"' });
-  const checkpoint = await openCheckpoint(source, { signal, onProgress });
+  const checkpoint = await openCheckpoint(source, {
+    signal,
+    onProgress,
+    hub: defined({ revision, token, endpoint, cache }),
+  });
   yield* closing(checkpoint, async function* () {
     for (const file of companions) {
       const bytes = await readWhole(checkpoint.source.file(file), companionLimit, signal);

@@ -8,7 +8,7 @@ import { openCheckpoint } from '../src/checkpoint/checkpoint.js';
 import type { HttpOptions } from '../src/checkpoint/http-client.js';
 import { isHubId } from '../src/checkpoint/hub.js';
 import type { FetchProgress, HubOptions } from '../src/checkpoint/hub.js';
-import { Mamba2 } from '../src/index.js';
+import { Mamba2, quantize } from '../src/index.js';
 import { contents, encode, goldenFiles, refusal } from './support/checkpoint-files.js';
 import { commitOf, type FakeHub, fakeHub, hashOf } from './support/hub-server.js';
 import { idsOf, tinyTokenizer } from './support/models.js';
@@ -160,6 +160,17 @@ describe('a model of a hub', () => {
     expect(blobs().filter((name) => name.startsWith(hashOf(WEIGHTS, hub.files[WEIGHTS]!)))).toEqual([]);
     hub.interfere = undefined;
     (await Mamba2.load(ID, options)).dispose();
+  });
+
+  test('is quantised as its files are', async () => {
+    const bytes = async (pieces: AsyncIterable<{ bytes: Uint8Array }>) => {
+      const all: Uint8Array[] = [];
+      for await (const piece of pieces) all.push(piece.bytes.slice());
+      return Buffer.concat(all);
+    };
+    const of = { endpoint: hub.endpoint, cache, revision: commitOf(hub.files) };
+    const fromHub = await bytes(quantize(ID, { dtype: 'q8', ...of }));
+    expect(fromHub.equals(await bytes(quantize({ name: 'm', files: hub.files }, { dtype: 'q8' })))).toBe(true);
   });
 
   test('of an earlier revision stays what it was', async () => {
