@@ -1,8 +1,13 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, launchWithoutWebGpu, open } from './support/browser.js';
 import { modelReady, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 let site: Site;
 let withGpu: Browser;
@@ -44,6 +49,23 @@ test('a story goes from WebAssembly to WebGPU to the reference and is gone on wi
     await write(page, 'Go on');
     expect(await storyOf(page)).toBe(first + rest);
   }
+  expect(errors).toEqual([]);
+});
+
+test('drawn with the same seed, the text on WebGPU is the one that the command writes', async () => {
+  const { page, errors } = await open(withGpu, `${site.url}#/write`);
+  await modelReady(page);
+  await setRange(page, 'Length', 8);
+  await page.getByLabel('Seed').fill('5');
+  await switchTo(page, 'webgpu', /SwiftShader/i);
+  // A driver without a GPU takes its time, with the shaders above all.
+  page.setDefaultTimeout(100_000);
+  await write(page);
+  // The command computes on the processor: on a driver without a GPU it takes minutes. Rounding apart the two draw from the same numbers.
+  const run = ['--conditions=@mamba2/source', 'apps/cli/src/main.ts', 'generate', 'Once upon a time'];
+  const flags = ['--backend', 'wasm', '--seed', '5', '--max-tokens', '8'];
+  const { stdout } = await promisify(execFile)('npx', ['tsx', ...run, ...flags], { cwd: root });
+  expect(`${await storyOf(page)}\n`).toBe(stdout);
   expect(errors).toEqual([]);
 });
 
