@@ -28,16 +28,23 @@ const times = {
   label: 'milliseconds',
 };
 
-/** Time over the length (n = 64) and over the state size (l = 4096): the paper's Figure 10 on the device of the measurement. */
-export function figure10({ device, precision, rows }: MeasuredOperations): string {
-  const lengths = distinct(rows.filter(({ n }) => n === STATES).map(({ l }) => l));
-  const states = distinct(rows.filter(({ l }) => l === LENGTH).map(({ n }) => n));
+/**
+ * Time over the length (n = 64) and over the state size (l = 4096): the paper's Figure 10 on the device of the measurements.
+ * @param overStates what was measured besides, for other state sizes
+ */
+export function figure10({ device, precision, rows }: MeasuredOperations, overStates: MeasuredOperations): string {
+  if (overStates.device !== device || overStates.precision !== precision) {
+    throw new Error(`measured on ${device} in ${precision}, and on ${overStates.device} in ${overStates.precision}`);
+  }
+  const byLength = rows.filter(({ n }) => n === STATES);
+  const atLength = rows.filter(({ l, n, operation }) => l === LENGTH && n === STATES && operation !== 'quadratic');
+  const measured = [...atLength, ...overStates.rows.filter(({ l, n }) => l === LENGTH && n !== STATES)];
+  const lengths = distinct(byLength.map(({ l }) => l));
+  const states = distinct(measured.map(({ n }) => n));
   // Attention has no state: its time is the same for every n.
-  const overStates = rows
-    .filter(
-      ({ l, n, operation }) => l === LENGTH && operation !== 'quadratic' && (operation !== 'attention' || n === STATES),
-    )
-    .flatMap((row) => (row.operation === 'attention' ? states.map((n) => ({ ...row, n })) : [row]));
+  const byState = measured.flatMap((row) =>
+    row.operation === 'attention' ? states.map((n) => ({ ...row, n })) : [row],
+  );
   return picture(
     980,
     340,
@@ -46,16 +53,13 @@ export function figure10({ device, precision, rows }: MeasuredOperations): strin
       { x: 70, y: 40, width: 400, height: 240, title: `d_inner 4096, n = 64, ${precision}, WebGPU` },
       { from: lengths[0]!, to: lengths.at(-1)!, log: true, ticks: lengths, label: 'length' },
       times,
-      curvesOf(
-        rows.filter(({ n }) => n === STATES),
-        ({ l }) => l,
-      ),
+      curvesOf(byLength, ({ l }) => l),
     ),
     chart(
       { x: 560, y: 40, width: 400, height: 240, title: `the same, length ${LENGTH}` },
       { from: states[0]!, to: states.at(-1)!, log: true, ticks: states, label: 'state size n' },
       times,
-      curvesOf(overStates, ({ n }) => n),
+      curvesOf(byState, ({ n }) => n),
     ),
   );
 }
