@@ -110,7 +110,7 @@ it('those with subgroup matrices compile too, on a device that checks and comput
   for (const kernel of new Set([...Object.values(kernelsOf).flat(), ...matrixKernels])) {
     for (const variant of kernel.variants.filter(({ enables }) => enables?.includes('subgroup-matrix'))) {
       for (const form of forms) {
-        const chunks = kernel.name.startsWith('ssd-') && { Q: 128, DEPTH: 64 };
+        const chunks = kernel.name.startsWith('ssd-') && { Q: 128, WG: 128 };
         const patches =
           kernel.name === 'linear-tiles' && (form['WIDE'] ? { DOWN: 2, COLUMNS: 4 } : { DOWN: 1, COLUMNS: 2 });
         const all = { ...constants, ...form, STORED: STORAGE.f16, ...chunks, ...patches };

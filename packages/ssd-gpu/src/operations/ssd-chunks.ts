@@ -12,6 +12,8 @@ export interface Cut {
   /** Widths of the tiles along p and along n. */
   readonly P: number;
   readonly N: number;
+  /** Whether p and n are multiples of 16. */
+  readonly SIXTEENS: boolean;
   /** Whether subgroup matrices compute it. */
   readonly matrices: boolean;
 }
@@ -26,6 +28,7 @@ export function cutOf({ gpu, x, B, C, options, p, n }: Problem): Cut {
     FOUR,
     P: p <= 32 ? 32 : 64,
     N: n <= 32 ? 32 : n <= 64 ? 64 : 128,
+    SIXTEENS,
     matrices,
   };
 }
@@ -33,7 +36,7 @@ export function cutOf({ gpu, x, B, C, options, p, n }: Problem): Cut {
 /** Chunks of one segment in tiles of f32: five dispatches. */
 export function segmentInTiles(
   problem: Problem,
-  { Q, FOUR, P, N }: Cut,
+  { Q, FOUR, SIXTEENS, P, N }: Cut,
   slots: Slots,
   start: number,
   chunks: number,
@@ -79,7 +82,7 @@ export function segmentInTiles(
   const { constants, params } = skip(w);
   gpu.launch({
     kernel: chunkScanKernel,
-    constants: { Q, FOUR, TM: Q, TN: P, ...constants, GATE: options.z !== undefined },
+    constants: { Q, FOUR, SIXTEENS, TM: Q, TN: P, ...constants, GATE: options.z !== undefined },
     buffers: {
       x: x.data,
       C: C.data,

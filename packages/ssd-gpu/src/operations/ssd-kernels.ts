@@ -1,6 +1,7 @@
 import {
   cellsFour,
   cellsOne,
+  halves,
   math,
   matrices,
   powers,
@@ -11,6 +12,7 @@ import {
   ssdChunkState,
   ssdDecay,
   ssdMatrixChunk,
+  ssdMatrixMask,
   ssdMatrixPass,
   ssdMatrixScan,
   ssdNarrow,
@@ -49,7 +51,7 @@ export const chunkStateKernel = portable('ssd-chunk-state', [], ssdChunkState, t
 export const statePassKernel = portable('ssd-state-pass', ['STATE', 'ROWS'], ssdStatePass, (c) => [cells(c)]);
 
 /** Bytes of workgroup memory that the largest of the kernels with subgroup matrices wants. */
-const MATRIX_BYTES = 38_912;
+const MATRIX_BYTES = 22_656;
 
 /** What a device or a shape lacks for subgroup matrices, beyond the features. */
 export function lacksMatrices(capabilities: Capabilities, { SIXTEENS, FOUR }: Constants): string | undefined {
@@ -101,9 +103,12 @@ function matrixKernel(name: string, flags: readonly string[], source: string, ..
 /** B and C in f16, and what they were divided by. */
 export const narrowKernel = matrixKernel('ssd-narrow', ['LENGTHS', 'STATE', 'ROWS'], ssdNarrow);
 /** Step 1's factor that heads share, and step 2. */
-export const matrixChunkKernel = matrixKernel('ssd-matrix-chunk', [], ssdMatrixChunk, matrices);
+export const matrixChunkKernel = matrixKernel('ssd-matrix-chunk', [], ssdMatrixChunk, halves, matrices);
 /** Step 3. */
 export const matrixPassKernel = matrixKernel('ssd-matrix-pass', ['STATE', 'ROWS'], ssdMatrixPass);
 
+/** Step 1's left factor. */
+export const matrixMaskKernel = matrixKernel('ssd-matrix-mask', [], ssdMatrixMask, halves);
+
 /** What subgroup matrices need besides their variant of the last kernel. */
-export const matrixKernels = [narrowKernel, matrixChunkKernel, matrixPassKernel] as const;
+export const matrixKernels = [narrowKernel, matrixChunkKernel, matrixPassKernel, matrixMaskKernel] as const;

@@ -11,7 +11,7 @@ import {
 import type { Gpu } from '../runtime/context.js';
 import type { Block, GpuTensor } from '../runtime/memory.js';
 import { cutOf, segmentInTiles } from './ssd-chunks.js';
-import { segmentInMatrices } from './ssd-matrices.js';
+import { maskBytes, segmentInMatrices } from './ssd-matrices.js';
 import type { Problem } from './ssd-problem.js';
 import { oneStep } from './ssd-step.js';
 import { type Slots, slotsOf } from './states.js';
@@ -79,7 +79,7 @@ function inChunks(problem: Problem): void {
   const cut = cutOf(problem);
   const { Q } = cut;
   const segment = cut.matrices ? segmentInMatrices : segmentInTiles;
-  const perChunk = 4 * b * Math.max(h * p * n, g * Q * Q, h * Q * 4);
+  const perChunk = b * Math.max(4 * h * p * n, 4 * g * Q * Q, 16 * h * Q, cut.matrices ? h * maskBytes(Q) : 0);
   const chunksAtOnce = Math.floor(Math.min(gpu.capabilities.bindingBytes / perChunk, gpu.capabilities.gridWidth / b));
   if (chunksAtOnce < 1) {
     throw new ArgumentError('ssd: the states of a batch exceed what this device binds', {

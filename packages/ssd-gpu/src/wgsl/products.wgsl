@@ -96,32 +96,40 @@ fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) 
   }
 }
 
-/// results += the product of the tiles in shared memory.
+/// results += the product of the tiles in shared memory. Four columns of k are shuffled alike, so that their places differ by constants.
 fn multiply_tile(lane: u32, results: ptr<function, Results>) {
   let row = first_row(lane);
   let column = first_column(lane);
-  for (var k = 0u; k < DEPTH; k++) {
-    let l0 = left_tile[four_at(row, k, TM)];
-    let l1 = left_tile[four_at(row + 4u, k, TM)];
-    let r0 = right_tile[four_at(column, k, TN)];
-    let r1 = right_tile[four_at(column + TN / 2u, k, TN)];
-    (*results)[0] += l0.x * r0;
-    (*results)[1] += l0.x * r1;
-    (*results)[2] += l0.y * r0;
-    (*results)[3] += l0.y * r1;
-    (*results)[4] += l0.z * r0;
-    (*results)[5] += l0.z * r1;
-    (*results)[6] += l0.w * r0;
-    (*results)[7] += l0.w * r1;
-    (*results)[8] += l1.x * r0;
-    (*results)[9] += l1.x * r1;
-    (*results)[10] += l1.y * r0;
-    (*results)[11] += l1.y * r1;
-    (*results)[12] += l1.z * r0;
-    (*results)[13] += l1.z * r1;
-    (*results)[14] += l1.w * r0;
-    (*results)[15] += l1.w * r1;
+  for (var u = 0u; u < DEPTH / 4u; u++) {
+    let l0 = four_at(row, 4u * u, TM);
+    let r0 = four_at(column, 4u * u, TN);
+    let r1 = four_at(column + TN / 2u, 4u * u, TN);
+    for (var v = 0u; v < 4u; v++) {
+      let l = l0 + v * (TM / 4u);
+      let r = v * (TN / 4u);
+      add_products(left_tile[l], left_tile[l + 1u], right_tile[r0 + r], right_tile[r1 + r], results);
+    }
   }
+}
+
+/// results += the products of eight rows and eight columns.
+fn add_products(l0: vec4f, l1: vec4f, r0: vec4f, r1: vec4f, results: ptr<function, Results>) {
+  (*results)[0] += l0.x * r0;
+  (*results)[1] += l0.x * r1;
+  (*results)[2] += l0.y * r0;
+  (*results)[3] += l0.y * r1;
+  (*results)[4] += l0.z * r0;
+  (*results)[5] += l0.z * r1;
+  (*results)[6] += l0.w * r0;
+  (*results)[7] += l0.w * r1;
+  (*results)[8] += l1.x * r0;
+  (*results)[9] += l1.x * r1;
+  (*results)[10] += l1.y * r0;
+  (*results)[11] += l1.y * r1;
+  (*results)[12] += l1.z * r0;
+  (*results)[13] += l1.z * r1;
+  (*results)[14] += l1.w * r0;
+  (*results)[15] += l1.w * r1;
 }
 
 /// Hands the results to the kernel's take(row, column, four numbers), row by row. Written out: results that a loop indexes would leave the registers.

@@ -29,6 +29,8 @@ struct Params {
 
 /// (Δ, coarse sum, fine sum, decay from the chunk's start) of its positions; a decay of −1 where one does not count.
 var<workgroup> marks: array<vec4f, Q>;
+/// Δ times the decay to the end of a position's sixteen.
+var<workgroup> falls: array<vec4f, Q / 4>;
 
 var<private> row: u32;
 var<private> chunk: u32;
@@ -54,6 +56,13 @@ fn weight(from_: vec4f, to: vec4f) -> f32 {
   return exp_(segment_sum(from_, to)) * from_.x;
 }
 
+/// The end of the sixteen positions about k where sums are lowest: the last one, unless A > 0.
+fn end_about(k: u32) -> vec4f {
+  let first = marks[k / 16u * 16u];
+  let last = marks[k / 16u * 16u + 15u];
+  return select(first, last, sum_from_start(last) <= sum_from_start(first));
+}
+
 fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
   let at = spot(i, true, TM);
   let j = at.x;
@@ -64,6 +73,10 @@ fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
       return vec4f(0.0);
     }
     let v = product[((((row * params.chunks + chunk) * params.groups + group_) * Q + j) * Q + k) / 4u];
+    // Between sixteens L is (decay to the row) × (decay to the end): one exponential for four numbers.
+    if (k / 16u < j / 16u) {
+      return exp_(segment_sum(end_about(k), to)) * falls[k / 4u] * v;
+    }
     let w = vec4f(weight(marks[k], to), weight(marks[k + 1u], to), weight(marks[k + 2u], to), weight(marks[k + 3u], to));
     return below(w * v, k, j + 1u);
   }
@@ -132,6 +145,11 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   for (var t = lane; t < Q; t += WG) {
     let step = steps[own_steps + t];
     marks[t] = vec4f(step.xyz, select(-1.0, exp_(sum_from_start(step)), step.w > 0.0));
+  }
+  workgroupBarrier();
+  for (var i = lane; i < Q / 4u; i += WG) {
+    let end = end_about(4u * i);
+    falls[i] = vec4f(weight(marks[4u * i], end), weight(marks[4u * i + 1u], end), weight(marks[4u * i + 2u], end), weight(marks[4u * i + 3u], end));
   }
   workgroupBarrier();
   var results: Results;

@@ -1,5 +1,6 @@
 // Step 3 for subgroup matrices: the recurrence over chunk states in f32, what each chunk finds narrowed to f16. How large a state can be is known without
-// looking: factors below 2 left sums below 4 Q times their power of two, and the bound goes through the same recurrence.
+// looking: factors below 2 left sums below 4 Q times their power of two, and the bound goes through the same recurrence. Between chunks a state lies in
+// blocks of 16 × 16, those of the same numbers of B beside each other.
 
 struct Params {
   flags: u32,
@@ -40,8 +41,11 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let tiles = (params.p + 63u) / 64u;
-  let tile = number / params.n / 64u;
-  let own = place(params.state, slot, head, number / params.n) + number % params.n;
+  let wide = params.p / 16u;
+  let block = vec2u(number / 256u / wide, number / 256u % wide);
+  let tile = block.y / 4u;
+  let announces = block.x == 0u && block.y % 4u == 0u && number % 256u == 0u;
+  let own = place(params.state, slot, head, 16u * block.y + number % 256u / 16u) + 16u * block.x + number % 16u;
   var h = vec4f(0.0);
   var bound = 0.0;
   if (on(STATE)) {
@@ -67,7 +71,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
         // Below 2¹⁵, whatever the bound is worth.
         let own_power = power_below(bound) * 0x1p-14;
         found[(first + c * per_chunk) / 4u] = vec4<f16>(h * (0x1p14 * inverse_power(power_below(bound))));
-        if (number % (64u * params.n) == 0u) {
+        if (announces) {
           found_powers[((row * params.chunks + c) * params.heads + head) * tiles + tile] = own_power;
         }
         let shrink = expm1_(total[i]);

@@ -1,5 +1,6 @@
-// B and C in f16 for subgroup matrices: each row of n numbers divided by a power of two that brings it below 2, which is kept. A subgroup to a row. Rows that
-// don't count, and those that fill up the last chunk, are zeros. Further workgroups find the largest number of each head's state.
+// B and C in f16 for subgroup matrices: each row of n numbers divided by a power of two that brings it below 2, which is kept. They lie in blocks of 16 positions
+// × 16 numbers, so that a matrix is one run of memory. A subgroup to a row. Rows that don't count, and those that fill up the last chunk, are zeros.
+// Further workgroups find the largest number of each head's state.
 
 struct Params {
   flags: u32,
@@ -32,6 +33,13 @@ const WG = 256u;
 
 var<workgroup> peaks: array<f32, WG>;
 
+fn four(is_c: bool, at: u32) -> vec4f {
+  if (is_c) {
+    return C[at / 4u];
+  }
+  return B[at / 4u];
+}
+
 @compute @workgroup_size(WG)
 fn main(
   @builtin(local_invocation_index) lane: u32,
@@ -52,17 +60,19 @@ fn main(
     count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
   }
   let counts = params.start + t < count;
-  let at = place(params.B, row, min(params.start + t, params.positions - 1u), g);
-  let at_c = place(params.C, row, min(params.start + t, params.positions - 1u), g);
+  let from_ = min(params.start + t, params.positions - 1u);
+  let at = select(place(params.B, row, from_, g), place(params.C, row, from_, g), is_c);
   var peak = 0.0;
   for (var s = 4u * own_lane; s < params.n; s += 4u * size) {
-    let v = select(B[(at + s) / 4u], C[(at_c + s) / 4u], is_c);
-    peak = max(peak, largest(v));
+    peak = max(peak, largest(four(is_c, at + s)));
   }
   let power = power_below(subgroupMax(peak));
+  // Blocks of this row's sixteen positions; those of C lie behind those of B.
+  let side = params.n / 16u;
+  let block = select(0u, params.all / 16u * side, is_c) + ((row * params.padded + t) / 16u * params.groups + g) * side;
   for (var s = 4u * own_lane; s < params.n; s += 4u * size) {
-    let v = select(B[(at + s) / 4u], C[(at_c + s) / 4u], is_c);
-    halves[(r * params.n + s) / 4u] = vec4<f16>(select(vec4f(0.0), v * inverse_power(power), counts));
+    let v = four(is_c, at + s) * inverse_power(power);
+    halves[(block + s / 16u) * 64u + t % 16u * 4u + s % 16u / 4u] = vec4<f16>(select(vec4f(0.0), v, counts));
   }
   if (own_lane == 0u) {
     powers[r] = power;
