@@ -1536,6 +1536,12 @@ fn main(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) group
 }
 `;
 
+export const halves = `/// Eight numbers in f16, as they lie in memory.
+fn halves_of(a: vec4f, b: vec4f) -> vec4u {
+  return vec4u(bitcast<vec2u>(vec4<f16>(a)), bitcast<vec2u>(vec4<f16>(b)));
+}
+`;
+
 export const keepSlots = `// The slots that a batch's rows name, from one state to another.
 
 struct Params {
@@ -2272,127 +2278,37 @@ fn is_nan_(x: f32) -> bool {
 }
 `;
 
-export const matrices = `// A product of matrices that subgroups compute, factors in f16 and sums in f32: a tile of 128 × 64 to a workgroup, a square of 32 × 32 to each of its eight
-// subgroups. DEPTH columns of the left factor and DEPTH rows of the right one stand in shared memory at a time, while the next ones are on their way
-// into registers. (A matrix read straight from a buffer waits for the memory, one at a time.)
+export const matrices = `// Products of subgroup matrices, factors in f16 and sums in f32. A subgroup computes a band of 16 rows and 64 columns, four matrices side by side.
 //
-// The kernel says what the factors are: fetch_left and fetch_right bring four numbers that lie side by side, and shape_left and shape_right make f16 of
-// them when they have arrived. The left tile lies along k or along its rows (left_along_k), the right one along k or along its columns (right_along_k).
+// Factors lie in blocks of 16 × 16, each one run of memory. They are read at constant places of inner arrays of constant length, so that no read hides behind a
+// check of its bounds; and matrices have names, since an index would take them out of the registers.
 
-/// Invocations of a subgroup, and of the workgroups that compute with subgroup matrices.
+/// Invocations of a subgroup.
 const LANES = 32u;
-const WG = 256u;
-const TM = 128u;
+const SUBGROUPS = WG / LANES;
+/// Columns of a band.
 const TN = 64u;
-
-/// Rows in shared memory are eight numbers longer than what they hold, so that neighbours lie in different banks.
-const ALONG_K = DEPTH + 8u;
-const LEFT_ALONG_ROWS = TM + 8u;
-const RIGHT_ALONG_COLUMNS = TN + 8u;
-const LEFT_FETCHES = TM * DEPTH / 4u / WG;
-const RIGHT_FETCHES = TN * DEPTH / 4u / WG;
 
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
+/// 16 × 16 numbers, row by row.
+alias Block16 = array<vec4<f16>, 64>;
 
-var<workgroup> left_tile: array<vec4<f16>, TM * ALONG_K / 4>;
-var<workgroup> right_tile: array<vec4<f16>, TN * ALONG_K / 4>;
-
-/// Rows 0 … 15 in a, b and 16 … 31 in c, d; columns 0 … 15 in a, c and 16 … 31 in b, d. Four matrices by name: an index would take them out of the registers.
-struct Square {
-  a: Sum,
-  b: Sum,
-  c: Sum,
-  d: Sum,
+/// Sums of 16 rows and 64 columns.
+struct Band {
+  m0: Sum,
+  m1: Sum,
+  m2: Sum,
+  m3: Sum,
 }
 
-/// First row and column of a subgroup's square.
-fn square_at(subgroup: u32) -> vec2u {
-  return vec2u(32u * (subgroup / 2u), 32u * (subgroup % 2u));
-}
-
-/// (row, k) of the i-th four numbers of the left tile, and (column, k) of the right one.
-fn left_spot(i: u32, along_k: bool) -> vec2u {
-  if (along_k) {
-    return vec2u(i / (DEPTH / 4u), 4u * (i % (DEPTH / 4u)));
-  }
-  return vec2u(4u * (i % (TM / 4u)), i / (TM / 4u));
-}
-
-fn right_spot(i: u32, along_k: bool) -> vec2u {
-  if (along_k) {
-    return vec2u(i / (DEPTH / 4u), 4u * (i % (DEPTH / 4u)));
-  }
-  return vec2u(4u * (i % (TN / 4u)), i / (TN / 4u));
-}
-
-/// square += the product of the factors that phase names, over k < inner, a multiple of 16.
-fn multiply(phase: u32, inner: u32, lane: u32, subgroup: u32, square: ptr<function, Square>) {
-  var left: array<vec4<f16>, LEFT_FETCHES>;
-  var right: array<vec4f, RIGHT_FETCHES>;
-  let left_k = left_along_k(phase);
-  let right_k = right_along_k(phase);
-  for (var u = 0u; u < LEFT_FETCHES; u++) {
-    left[u] = fetch_left(phase, 0u, u * WG + lane);
-  }
-  for (var u = 0u; u < RIGHT_FETCHES; u++) {
-    right[u] = fetch_right(phase, 0u, u * WG + lane);
-  }
-  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
-    workgroupBarrier();
-    for (var u = 0u; u < LEFT_FETCHES; u++) {
-      let i = u * WG + lane;
-      let at = left_spot(i, left_k);
-      left_tile[select(at.y * LEFT_ALONG_ROWS + at.x, at.x * ALONG_K + at.y, left_k) / 4u] = shape_left(phase, k0, i, left[u]);
-    }
-    for (var u = 0u; u < RIGHT_FETCHES; u++) {
-      let i = u * WG + lane;
-      let at = right_spot(i, right_k);
-      right_tile[select(at.y * RIGHT_ALONG_COLUMNS + at.x, at.x * ALONG_K + at.y, right_k) / 4u] = shape_right(phase, k0, i, right[u]);
-    }
-    workgroupBarrier();
-    if (k0 + DEPTH < inner) {
-      for (var u = 0u; u < LEFT_FETCHES; u++) {
-        left[u] = fetch_left(phase, k0 + DEPTH, u * WG + lane);
-      }
-      for (var u = 0u; u < RIGHT_FETCHES; u++) {
-        right[u] = fetch_right(phase, k0 + DEPTH, u * WG + lane);
-      }
-    }
-    for (var k = 0u; k < DEPTH; k += 16u) {
-      if (k0 + k < inner && needed(phase, k0 + k, square_at(subgroup).x)) {
-        multiply_step(left_k, right_k, k, subgroup, square);
-      }
-    }
-  }
-}
-
-/// Sixteen of the sums' terms.
-fn multiply_step(left_k: bool, right_k: bool, k: u32, subgroup: u32, square: ptr<function, Square>) {
-  let at = square_at(subgroup);
-  var l0: Left;
-  var l1: Left;
-  var r0: Right;
-  var r1: Right;
-  if (left_k) {
-    l0 = subgroupMatrixLoad<Left, row_major>(&left_tile, (at.x * ALONG_K + k) / 4u, ALONG_K / 4u);
-    l1 = subgroupMatrixLoad<Left, row_major>(&left_tile, ((at.x + 16u) * ALONG_K + k) / 4u, ALONG_K / 4u);
-  } else {
-    l0 = subgroupMatrixLoad<Left, col_major>(&left_tile, (k * LEFT_ALONG_ROWS + at.x) / 4u, LEFT_ALONG_ROWS / 4u);
-    l1 = subgroupMatrixLoad<Left, col_major>(&left_tile, (k * LEFT_ALONG_ROWS + at.x) / 4u + 4u, LEFT_ALONG_ROWS / 4u);
-  }
-  if (right_k) {
-    r0 = subgroupMatrixLoad<Right, col_major>(&right_tile, (at.y * ALONG_K + k) / 4u, ALONG_K / 4u);
-    r1 = subgroupMatrixLoad<Right, col_major>(&right_tile, ((at.y + 16u) * ALONG_K + k) / 4u, ALONG_K / 4u);
-  } else {
-    r0 = subgroupMatrixLoad<Right, row_major>(&right_tile, (k * RIGHT_ALONG_COLUMNS + at.y) / 4u, RIGHT_ALONG_COLUMNS / 4u);
-    r1 = subgroupMatrixLoad<Right, row_major>(&right_tile, (k * RIGHT_ALONG_COLUMNS + at.y) / 4u + 4u, RIGHT_ALONG_COLUMNS / 4u);
-  }
-  (*square).a = subgroupMatrixMultiplyAccumulate(l0, r0, (*square).a);
-  (*square).b = subgroupMatrixMultiplyAccumulate(l0, r1, (*square).b);
-  (*square).c = subgroupMatrixMultiplyAccumulate(l1, r0, (*square).c);
-  (*square).d = subgroupMatrixMultiplyAccumulate(l1, r1, (*square).d);
+/// Band += a left factor times four right ones.
+fn add_products(left: Left, r0: Right, r1: Right, r2: Right, r3: Right, band: ptr<function, Band>) {
+  (*band).m0 = subgroupMatrixMultiplyAccumulate(left, r0, (*band).m0);
+  (*band).m1 = subgroupMatrixMultiplyAccumulate(left, r1, (*band).m1);
+  (*band).m2 = subgroupMatrixMultiplyAccumulate(left, r2, (*band).m2);
+  (*band).m3 = subgroupMatrixMultiplyAccumulate(left, r3, (*band).m3);
 }
 `;
 
@@ -2583,32 +2499,40 @@ fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) 
   }
 }
 
-/// results += the product of the tiles in shared memory.
+/// results += the product of the tiles in shared memory. Four columns of k are shuffled alike, so that their places differ by constants.
 fn multiply_tile(lane: u32, results: ptr<function, Results>) {
   let row = first_row(lane);
   let column = first_column(lane);
-  for (var k = 0u; k < DEPTH; k++) {
-    let l0 = left_tile[four_at(row, k, TM)];
-    let l1 = left_tile[four_at(row + 4u, k, TM)];
-    let r0 = right_tile[four_at(column, k, TN)];
-    let r1 = right_tile[four_at(column + TN / 2u, k, TN)];
-    (*results)[0] += l0.x * r0;
-    (*results)[1] += l0.x * r1;
-    (*results)[2] += l0.y * r0;
-    (*results)[3] += l0.y * r1;
-    (*results)[4] += l0.z * r0;
-    (*results)[5] += l0.z * r1;
-    (*results)[6] += l0.w * r0;
-    (*results)[7] += l0.w * r1;
-    (*results)[8] += l1.x * r0;
-    (*results)[9] += l1.x * r1;
-    (*results)[10] += l1.y * r0;
-    (*results)[11] += l1.y * r1;
-    (*results)[12] += l1.z * r0;
-    (*results)[13] += l1.z * r1;
-    (*results)[14] += l1.w * r0;
-    (*results)[15] += l1.w * r1;
+  for (var u = 0u; u < DEPTH / 4u; u++) {
+    let l0 = four_at(row, 4u * u, TM);
+    let r0 = four_at(column, 4u * u, TN);
+    let r1 = four_at(column + TN / 2u, 4u * u, TN);
+    for (var v = 0u; v < 4u; v++) {
+      let l = l0 + v * (TM / 4u);
+      let r = v * (TN / 4u);
+      add_products(left_tile[l], left_tile[l + 1u], right_tile[r0 + r], right_tile[r1 + r], results);
+    }
   }
+}
+
+/// results += the products of eight rows and eight columns.
+fn add_products(l0: vec4f, l1: vec4f, r0: vec4f, r1: vec4f, results: ptr<function, Results>) {
+  (*results)[0] += l0.x * r0;
+  (*results)[1] += l0.x * r1;
+  (*results)[2] += l0.y * r0;
+  (*results)[3] += l0.y * r1;
+  (*results)[4] += l0.z * r0;
+  (*results)[5] += l0.z * r1;
+  (*results)[6] += l0.w * r0;
+  (*results)[7] += l0.w * r1;
+  (*results)[8] += l1.x * r0;
+  (*results)[9] += l1.x * r1;
+  (*results)[10] += l1.y * r0;
+  (*results)[11] += l1.y * r1;
+  (*results)[12] += l1.z * r0;
+  (*results)[13] += l1.z * r1;
+  (*results)[14] += l1.w * r0;
+  (*results)[15] += l1.w * r1;
 }
 
 /// Hands the results to the kernel's take(row, column, four numbers), row by row. Written out: results that a loop indexes would leave the registers.
@@ -3826,6 +3750,8 @@ struct Params {
 
 /// (Δ, coarse sum, fine sum, decay from the chunk's start) of its positions; a decay of −1 where one does not count.
 var<workgroup> marks: array<vec4f, Q>;
+/// Δ times the decay to the end of a position's sixteen.
+var<workgroup> falls: array<vec4f, Q / 4>;
 
 var<private> row: u32;
 var<private> chunk: u32;
@@ -3851,6 +3777,13 @@ fn weight(from_: vec4f, to: vec4f) -> f32 {
   return exp_(segment_sum(from_, to)) * from_.x;
 }
 
+/// The end of the sixteen positions about k where sums are lowest: the last one, unless A > 0.
+fn end_about(k: u32) -> vec4f {
+  let first = marks[k / 16u * 16u];
+  let last = marks[k / 16u * 16u + 15u];
+  return select(first, last, sum_from_start(last) <= sum_from_start(first));
+}
+
 fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
   let at = spot(i, true, TM);
   let j = at.x;
@@ -3861,6 +3794,10 @@ fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
       return vec4f(0.0);
     }
     let v = product[((((row * params.chunks + chunk) * params.groups + group_) * Q + j) * Q + k) / 4u];
+    // Between sixteens L is (decay to the row) × (decay to the end): one exponential for four numbers.
+    if (k / 16u < j / 16u) {
+      return exp_(segment_sum(end_about(k), to)) * falls[k / 4u] * v;
+    }
     let w = vec4f(weight(marks[k], to), weight(marks[k + 1u], to), weight(marks[k + 2u], to), weight(marks[k + 3u], to));
     return below(w * v, k, j + 1u);
   }
@@ -3929,6 +3866,11 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   for (var t = lane; t < Q; t += WG) {
     let step = steps[own_steps + t];
     marks[t] = vec4f(step.xyz, select(-1.0, exp_(sum_from_start(step)), step.w > 0.0));
+  }
+  workgroupBarrier();
+  for (var i = lane; i < Q / 4u; i += WG) {
+    let end = end_about(4u * i);
+    falls[i] = vec4f(weight(marks[4u * i], end), weight(marks[4u * i + 1u], end), weight(marks[4u * i + 2u], end), weight(marks[4u * i + 3u], end));
   }
   workgroupBarrier();
   var results: Results;
@@ -4046,12 +3988,13 @@ fn sum_from_start(to: vec4f) -> f32 {
 }
 `;
 
-export const ssdMatrixChunk = `// What stays inside a chunk, with subgroup matrices, in one dispatch: C Bᵀ for each group, and for each head the state that the chunk leaves (step 2),
-// transposed: Sᵀ = Bᵀ (decay to the chunk's end ∘ Δ X).
+export const ssdMatrixChunk = `// What stays inside a chunk, with subgroup matrices, in one dispatch: C Bᵀ for each group (the first factor of step 1), and for each head the state that the
+// chunk leaves (step 2), transposed: Sᵀ = Bᵀ (decay to the chunk's end ∘ Δ X).
 //
 // Decays, Δ and B's powers of two go into X in f32; then X is divided by a power of two that brings all of it below 2, and narrowed. That power is kept
-// for the next step, beside the one for Δ X without the decay and the most that a decay can grow inside the chunk (0 unless A > 0), which the output's
-// factors want.
+// for the next step. Δ X without the decay goes to memory for step 4, with its own power and the most that a decay can grow inside the chunk (0 unless
+// A > 0). All factors and results lie in blocks of 16 × 16; X and
+// the states, which stand on the right of products, in columns.
 
 struct Params {
   x: vec4u,
@@ -4069,111 +4012,59 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> halves: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> halves: array<Block16>;
 @group(0) @binding(3) var<storage, read> powers: array<f32>;
 @group(0) @binding(4) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> product: array<vec4<f16>>;
-@group(0) @binding(6) var<storage, read_write> states: array<f32>;
+@group(0) @binding(5) var<storage, read_write> product: array<array<vec4f, 64>>;
+@group(0) @binding(6) var<storage, read_write> states: array<array<vec4f, 64>>;
 @group(0) @binding(7) var<storage, read_write> scales: array<vec4f>;
+@group(0) @binding(8) var<storage, read_write> inputs: array<vec4u>;
 
+const BLOCKS = Q / 16u;
+/// Rows of the state that a workgroup computes: numbers of B.
+const TM = 16u * SUBGROUPS;
+/// Columns in shared memory: 32 positions, and eight numbers more so that neighbours lie in different banks, in fours.
+const COLUMN = 10u;
+
+/// X in columns, narrowed, 32 positions to a panel.
+var<workgroup> right_tile: array<array<vec4<f16>, TN * COLUMN>, BLOCKS / 2u>;
 /// (Δ 2ᵏ decay to the end, Δ 2ᵏ, whether it counts) of the chunk's positions.
 var<workgroup> weights: array<vec3f, Q>;
-var<workgroup> peaks: array<vec3f, 64>;
-var<workgroup> sums: array<f32, WG * 8>;
+var<workgroup> peaks: array<vec3f, SUBGROUPS>;
 
-/// First numbers of the factors' rows, distance between rows, and the tile's first row and column.
-var<private> left_at: u32;
-var<private> right_at: u32;
-var<private> stride: u32;
-var<private> tile: vec2u;
-var<private> first: u32;
-var<private> x_row: u32;
-var<private> x_head: u32;
-var<private> shrink: f32;
-
-const PRODUCT = 0u;
-const STATE = 1u;
-
-fn left_along_k(phase: u32) -> bool {
-  return phase == PRODUCT;
+fn left_of(block: u32) -> Left {
+  return subgroupMatrixLoad<Left, row_major>(&halves[block], 0u, 4u);
 }
 
-fn right_along_k(phase: u32) -> bool {
-  return phase == PRODUCT;
+fn transposed(block: u32) -> Left {
+  return subgroupMatrixLoad<Left, col_major>(&halves[block], 0u, 4u);
 }
 
-fn needed(phase: u32, k: u32, row: u32) -> bool {
-  return true;
+fn right_of(block: u32) -> Right {
+  return subgroupMatrixLoad<Right, col_major>(&halves[block], 0u, 4u);
 }
 
-/// C along the state's numbers, or B along the same, a position to each k.
-fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4<f16> {
-  let at = left_spot(i, left_along_k(phase));
-  let k = k0 + at.y;
-  if (phase == PRODUCT) {
-    return select(vec4<f16>(), halves[(left_at + at.x * stride + min(k, params.n - 4u)) / 4u], k < params.n);
-  }
-  let s = tile.x + at.x;
-  return select(vec4<f16>(), halves[(left_at + k * stride + min(s, params.n - 4u)) / 4u], s < params.n);
+/// Band += a factor times sixteen positions of X, the first and the second sixteen of a panel.
+fn add_first(left: Left, panel: u32, band: ptr<function, Band>) {
+  add_products(
+    left,
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 0u, COLUMN),
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 16u * COLUMN, COLUMN),
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 32u * COLUMN, COLUMN),
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 48u * COLUMN, COLUMN),
+    band,
+  );
 }
 
-fn shape_left(phase: u32, k0: u32, i: u32, v: vec4<f16>) -> vec4<f16> {
-  return v;
-}
-
-/// B, or X. Halves travel as they are, in two of the four numbers.
-fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
-  let at = right_spot(i, right_along_k(phase));
-  let k = k0 + at.y;
-  if (phase == PRODUCT) {
-    let v = select(vec4<f16>(), halves[(right_at + at.x * stride + min(k, params.n - 4u)) / 4u], k < params.n);
-    return vec4f(bitcast<vec2f>(v), 0.0, 0.0);
-  }
-  return x_at(k, tile.y + at.x);
-}
-
-fn shape_right(phase: u32, k0: u32, i: u32, v: vec4f) -> vec4<f16> {
-  if (phase == PRODUCT) {
-    return bitcast<vec4<f16>>(v.xy);
-  }
-  let at = right_spot(i, false);
-  let weight = weights[k0 + at.y];
-  return vec4<f16>(select(vec4f(0.0), v * (weight.x * shrink), weight.z > 0.0 && tile.y + at.x < params.p));
-}
-
-fn x_at(t: u32, e: u32) -> vec4f {
-  return x[(place(params.x, x_row, min(first + t, params.positions - 1u), x_head) + min(e, params.p - 4u)) / 4u];
-}
-
-/// A chunk's C Bᵀ, 64 columns of it, narrowed: factors below 2 give sums below 4 n.
-fn product_tile(lane: u32, subgroup: u32, base: u32) {
-  var square: Square;
-  multiply(PRODUCT, params.n, lane, subgroup, &square);
-  let own = 256u * subgroup;
-  let at = square_at(subgroup);
-  subgroupMatrixStore<row_major>(&sums, own, square.a, 16u);
-  workgroupBarrier();
-  narrow_sums(lane, base + at.x * Q + at.y);
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, own, square.b, 16u);
-  workgroupBarrier();
-  narrow_sums(lane, base + at.x * Q + at.y + 16u);
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, own, square.c, 16u);
-  workgroupBarrier();
-  narrow_sums(lane, base + (at.x + 16u) * Q + at.y);
-  workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, own, square.d, 16u);
-  workgroupBarrier();
-  narrow_sums(lane, base + (at.x + 16u) * Q + at.y + 16u);
-}
-
-/// A lane's eight numbers of the matrix in shared memory, whose first one goes to base.
-fn narrow_sums(lane: u32, base: u32) {
-  let from_ = 8u * lane;
-  let to = base + ((lane % LANES) / 2u) * Q + 8u * (lane % 2u);
-  product[to / 4u] = vec4<f16>(vec4f(sums[from_], sums[from_ + 1u], sums[from_ + 2u], sums[from_ + 3u]));
-  product[to / 4u + 1u] = vec4<f16>(vec4f(sums[from_ + 4u], sums[from_ + 5u], sums[from_ + 6u], sums[from_ + 7u]));
+fn add_second(left: Left, panel: u32, band: ptr<function, Band>) {
+  add_products(
+    left,
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 4u, COLUMN),
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 16u * COLUMN + 4u, COLUMN),
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 32u * COLUMN + 4u, COLUMN),
+    subgroupMatrixLoad<Right, col_major>(&right_tile[panel], 48u * COLUMN + 4u, COLUMN),
+    band,
+  );
 }
 
 @compute @workgroup_size(WG)
@@ -4181,94 +4072,205 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) own_lane: u32,
-  @builtin(subgroup_size) size: u32,
   @builtin(workgroup_id) group: vec3u,
 ) {
+  // C Bᵀ is cut into tiles of TM × TN, too.
   const ACROSS = Q / TN;
+  const TILES = Q / TM * ACROSS;
   let row = group.z / params.chunks;
   let chunk = group.z % params.chunks;
-  stride = params.groups * params.n;
-  let products = params.groups * ACROSS;
+  let side = params.n / 16u;
+  /// From one sixteen of positions to the next.
+  let across = params.groups * side;
+  let sixteens = (row * params.padded + chunk * Q) / 16u;
+  let products = params.groups * TILES;
+  var band: Band;
   if (group.y < products) {
     if (group.x == 0u) {
-      let group_ = group.y / ACROSS;
-      let column = TN * (group.y % ACROSS);
-      let at = ((row * params.padded + chunk * Q) * params.groups + group_) * params.n;
-      left_at = params.all * params.n + at;
-      right_at = at + column * stride;
-      product_tile(lane, subgroup, (group.z * params.groups + group_) * Q * Q + column);
+      let group_ = group.y / TILES;
+      let down = group.y % TILES / ACROSS * SUBGROUPS + subgroup;
+      let right = group.y % ACROSS * (TN / 16u);
+      let at = sixteens * across + group_ * side;
+      let c_block = params.all / 16u * side + at + down * across;
+      let b_block = at + right * across;
+      for (var i = 0u; i < side; i++) {
+        let from_ = b_block + i;
+        add_products(left_of(c_block + i), right_of(from_), right_of(from_ + across), right_of(from_ + 2u * across), right_of(from_ + 3u * across), &band);
+      }
+      let block = ((group.z * params.groups + group_) * BLOCKS + down) * BLOCKS + right;
+      subgroupMatrixStore<row_major>(&product[block], 0u, band.m0, 4u);
+      subgroupMatrixStore<row_major>(&product[block + 1u], 0u, band.m1, 4u);
+      subgroupMatrixStore<row_major>(&product[block + 2u], 0u, band.m2, 4u);
+      subgroupMatrixStore<row_major>(&product[block + 3u], 0u, band.m3, 4u);
     }
     return;
   }
-  let tiles = vec2u((params.n + TM - 1u) / TM, (params.p + TN - 1u) / TN);
+  let down = (params.n + TM - 1u) / TM;
   let head = group.y - products;
   let group_ = head / (params.heads / params.groups);
-  let own_tile = vec2u(TM * (group.x % tiles.x), TN * (group.x / tiles.x));
-  tile = own_tile;
-  first = params.start + chunk * Q;
-  x_row = row;
-  x_head = head;
-  left_at = ((row * params.padded + chunk * Q) * params.groups + group_) * params.n;
+  let tile = vec2u(group.x % down, group.x / down);
+  let first = params.start + chunk * Q;
   let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
-  let end = steps[own_steps + Q - 1u];
+  // Eight positions and four numbers of X to an invocation.
+  let own = 4u * (lane % (TN / 4u));
+  let t0 = 8u * (lane / (TN / 4u));
+  let e = min(TN * tile.y + own, params.p - 4u);
+  let x_at = place(params.x, row, 0u, head) + e;
+  var held: array<vec4f, 8>;
+  if (t0 < Q) {
+    for (var u = 0u; u < 8u; u++) {
+      held[u] = x[(x_at + min(first + t0 + u, params.positions - 1u) * params.x.z) / 4u];
+    }
+  }
   var rise = 0.0;
   if (lane < Q) {
+    let end = steps[own_steps + Q - 1u];
     let step = steps[own_steps + lane];
     let delta = step.x * powers[(row * params.padded + chunk * Q + lane) * params.groups + group_];
     weights[lane] = vec3f(exp(segment_sum(step, end)) * delta, delta, step.w);
     let before = steps[own_steps + max(lane, 1u) - 1u];
     rise = max(0.0, select(segment_sum(before, step), sum_from_start(step), lane == 0u));
   }
-  var held: array<vec4f, Q * TN / 4u / WG>;
-  for (var u = 0u; u < Q * TN / 4u / WG; u++) {
-    let at = right_spot(u * WG + lane, false);
-    held[u] = x_at(at.y, tile.y + at.x);
-  }
   workgroupBarrier();
   var peak = vec2f(0.0);
-  for (var u = 0u; u < Q * TN / 4u / WG; u++) {
-    let at = right_spot(u * WG + lane, false);
-    let weight = weights[at.y];
-    if (weight.z > 0.0 && tile.y + at.x < params.p) {
-      peak = max(peak, abs(weight.xy) * largest(held[u]));
-    }
+  for (var u = 0u; u < 8u; u++) {
+    let weight = weights[t0 + u];
+    // What doesn't count may be anything, NaN too.
+    held[u] = select(vec4f(0.0), held[u], weight.z > 0.0);
+    peak = max(peak, abs(weight.xy) * largest(held[u]));
   }
   let own_peak = vec3f(subgroupMax(peak.x), subgroupMax(peak.y), subgroupAdd(rise));
   if (own_lane == 0u) {
-    peaks[lane / size] = own_peak;
+    peaks[subgroup] = own_peak;
   }
   workgroupBarrier();
   var all = peaks[0];
-  for (var i = 1u; i < WG / size; i++) {
+  for (var i = 1u; i < SUBGROUPS; i++) {
     all = vec3f(max(all.xy, peaks[i].xy), all.z + peaks[i].z);
   }
   let power = power_below(all.x);
-  shrink = inverse_power(power);
+  let shrink = inverse_power(power);
   if (lane == 0u && tile.x == 0u) {
-    scales[(group.z * params.heads + head) * tiles.y + tile.y / TN] = vec4f(power, power_below(all.y), all.z, 0.0);
+    scales[(group.z * params.heads + head) * ((params.p + TN - 1u) / TN) + tile.y] = vec4f(power, power_below(all.y), all.z, 0.0);
   }
-  var square: Square;
-  multiply(STATE, Q, lane, subgroup, &square);
-  let at = own_tile + square_at(subgroup);
-  let base = ((group.z * params.heads + head) * params.p + at.y) * params.n + at.x;
-  let right = at.y + 16u < params.p;
-  if (at.x < params.n && at.y < params.p) {
-    subgroupMatrixStore<col_major>(&states, base, square.a, params.n);
-    if (right) {
-      subgroupMatrixStore<col_major>(&states, base + 16u * params.n, square.b, params.n);
+  let whole = inverse_power(power_below(all.y));
+  let wide = params.p / 16u;
+  let inputs_at = ((group.z * params.heads + head) * BLOCKS + t0 / 16u) * wide + e / 16u;
+  let writes = tile.x == 0u && TN * tile.y + own < params.p;
+  var leaving: array<f32, 8>;
+  var staying: array<f32, 8>;
+  for (var u = 0u; u < 8u; u++) {
+    leaving[u] = weights[t0 + u].x * shrink;
+    staying[u] = weights[t0 + u].y * whole;
+  }
+  for (var i = 0u; i < 4u; i++) {
+    let a = vec4f(held[0][i], held[1][i], held[2][i], held[3][i]);
+    let b = vec4f(held[4][i], held[5][i], held[6][i], held[7][i]);
+    let at = (own + i) * COLUMN + t0 % 32u / 4u;
+    right_tile[t0 / 32u][at] = vec4<f16>(a * vec4f(leaving[0], leaving[1], leaving[2], leaving[3]));
+    right_tile[t0 / 32u][at + 1u] = vec4<f16>(b * vec4f(leaving[4], leaving[5], leaving[6], leaving[7]));
+    if (writes) {
+      let low = vec4f(staying[0], staying[1], staying[2], staying[3]);
+      let high = vec4f(staying[4], staying[5], staying[6], staying[7]);
+      inputs[inputs_at * 32u + (own % 16u + i) * 2u + t0 / 8u % 2u] = halves_of(a * low, b * high);
     }
-    if (at.x + 16u < params.n) {
-      subgroupMatrixStore<col_major>(&states, base + 16u, square.c, params.n);
-      if (right) {
-        subgroupMatrixStore<col_major>(&states, base + 16u * params.n + 16u, square.d, params.n);
-      }
-    }
+  }
+  workgroupBarrier();
+  let n_block = tile.x * (TM / 16u) + subgroup;
+  if (n_block >= side) {
+    return;
+  }
+  // The next factors are on their way while these are multiplied.
+  let b_block = sixteens * across + group_ * side + n_block;
+  var left = transposed(b_block);
+  var second = transposed(b_block + across);
+  for (var i = 0u; i < BLOCKS / 2u; i++) {
+    let ahead = b_block + min(2u * i + 2u, BLOCKS - 2u) * across;
+    let next = transposed(ahead);
+    let next_second = transposed(ahead + across);
+    add_first(left, i, &band);
+    add_second(second, i, &band);
+    left = next;
+    second = next_second;
+  }
+  let columns = wide - tile.y * (TN / 16u);
+  let block = ((group.z * params.heads + head) * side + n_block) * wide + tile.y * (TN / 16u);
+  subgroupMatrixStore<col_major>(&states[block], 0u, band.m0, 4u);
+  if (columns > 1u) {
+    subgroupMatrixStore<col_major>(&states[block + 1u], 0u, band.m1, 4u);
+  }
+  if (columns > 2u) {
+    subgroupMatrixStore<col_major>(&states[block + 2u], 0u, band.m2, 4u);
+  }
+  if (columns > 3u) {
+    subgroupMatrixStore<col_major>(&states[block + 3u], 0u, band.m3, 4u);
+  }
+}
+`;
+
+export const ssdMatrixMask = `// Step 1's left factor for each head, M = L ∘ C Bᵀ in f16: the blocks of 16 × 16 on the diagonal and below it, row by row of blocks. What a decay can grow
+// inside the chunk (if A > 0) is divided out, so that no factor exceeds 1.
+
+struct Params {
+  heads: u32,
+  groups: u32,
+  chunks: u32,
+  padded: u32,
+  tiles: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> product: array<vec4f>;
+@group(0) @binding(2) var<storage, read> steps: array<vec4f>;
+@group(0) @binding(3) var<storage, read> scales: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> mask: array<vec4u>;
+
+const BLOCKS = Q / 16u;
+
+/// Sums of Δ A from the chunk's start, coarse and fine, by position.
+var<workgroup> marks: array<vec2f, Q>;
+
+/// L from positions k … k + 3 to row j.
+fn decays(to: vec2f, j: u32, k: u32) -> vec4f {
+  let a = to - marks[k];
+  let b = to - marks[k + 1u];
+  let c = to - marks[k + 2u];
+  let d = to - marks[k + 3u];
+  let sums = vec4f(a.x, b.x, c.x, d.x) + vec4f(a.y, b.y, c.y, d.y);
+  return select(vec4f(0.0), exp(sums), vec4u(k, k + 1u, k + 2u, k + 3u) <= vec4u(j));
+}
+
+@compute @workgroup_size(Q)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
+  let head = group.y;
+  let row = group.z / params.chunks;
+  let chunk = group.z % params.chunks;
+  let own_head = group.z * params.heads + head;
+  let product_at = (group.z * params.groups + head / (params.heads / params.groups)) * BLOCKS * BLOCKS;
+  marks[lane] = steps[(row * params.heads + head) * params.padded + chunk * Q + lane].yz;
+  let rise = scales[own_head * params.tiles].z;
+  workgroupBarrier();
+  // Rows of blocks by pairs, the i-th from the top and from the bottom: together one block more than there are rows. 32 invocations to a block, eight numbers each.
+  let pair = lane / 32u;
+  let own = lane % 32u;
+  for (var i = 0u; i < BLOCKS + 1u; i++) {
+    let upper = i <= pair;
+    let down = select(BLOCKS - 1u - pair, pair, upper);
+    let across = select(i - pair - 1u, i, upper);
+    let j = 16u * down + own / 2u;
+    let k = 16u * across + 8u * (own % 2u);
+    let to = marks[j] - vec2f(rise, 0.0);
+    let at = (product_at + down * BLOCKS + across) * 64u + 2u * own;
+    let low = product[at] * decays(to, j, k);
+    let high = product[at + 1u] * decays(to, j, k + 4u);
+    mask[(own_head * (BLOCKS * (BLOCKS + 1u) / 2u) + down * (down + 1u) / 2u + across) * 32u + own] = halves_of(low, high);
   }
 }
 `;
 
 export const ssdMatrixPass = `// Step 3 for subgroup matrices: the recurrence over chunk states in f32, what each chunk finds narrowed to f16. How large a state can be is known without
-// looking: factors below 2 left sums below 4 Q times their power of two, and the bound goes through the same recurrence.
+// looking: factors below 2 left sums below 4 Q times their power of two, and the bound goes through the same recurrence. Between chunks a state lies in
+// blocks of 16 × 16, those of the same numbers of B beside each other.
 
 struct Params {
   flags: u32,
@@ -4309,8 +4311,11 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     slot = u32(rows[params.rows_offset + row]);
   }
   let tiles = (params.p + 63u) / 64u;
-  let tile = number / params.n / 64u;
-  let own = place(params.state, slot, head, number / params.n) + number % params.n;
+  let wide = params.p / 16u;
+  let block = vec2u(number / 256u / wide, number / 256u % wide);
+  let tile = block.y / 4u;
+  let announces = block.x == 0u && block.y % 4u == 0u && number % 256u == 0u;
+  let own = place(params.state, slot, head, 16u * block.y + number % 256u / 16u) + 16u * block.x + number % 16u;
   var h = vec4f(0.0);
   var bound = 0.0;
   if (on(STATE)) {
@@ -4336,7 +4341,7 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
         // Below 2¹⁵, whatever the bound is worth.
         let own_power = power_below(bound) * 0x1p-14;
         found[(first + c * per_chunk) / 4u] = vec4<f16>(h * (0x1p14 * inverse_power(power_below(bound))));
-        if (number % (64u * params.n) == 0u) {
+        if (announces) {
           found_powers[((row * params.chunks + c) * params.heads + head) * tiles + tile] = own_power;
         }
         let shrink = expm1_(total[i]);
@@ -4353,8 +4358,10 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
 }
 `;
 
-export const ssdMatrixScan = `// Steps 1 and 4 with subgroup matrices. What a chunk finds comes first, C Hᵀ from the narrowed factors; then M X: L and C Bᵀ are
-// multiplied in f32 and narrowed, and so are X, Δ and B's powers of two. The rows' factors (C's powers, decays from the start) wait until the sums are done.
+export const ssdMatrixScan = `// Steps 1 and 4 with subgroup matrices: Y = M (Δ X) + decay from the start ∘ C Hᵀ. All four factors lie in blocks of f16; little is done here but to read and
+// multiply them. A subgroup has the bands of rows s and 7 − s, so that all have as much of the triangle to do. C Hᵀ comes first; its sums get the decays and
+// the unit of M X in shared memory, where lanes know their rows, and go on as the sums of both. What is left of the rows' factors comes in at the end, with
+// the skip D x and the gate.
 
 struct Params {
   flags: u32,
@@ -4366,6 +4373,7 @@ struct Params {
   start: u32,
   positions: u32,
   padded: u32,
+  /// Rows of B among the halves, behind which those of C lie.
   all: u32,
   p: u32,
   n: u32,
@@ -4375,217 +4383,221 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> halves: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> halves: array<Block16>;
 @group(0) @binding(3) var<storage, read> powers: array<f32>;
-@group(0) @binding(4) var<storage, read> product: array<vec4<f16>>;
-@group(0) @binding(5) var<storage, read> steps: array<vec4f>;
-@group(0) @binding(6) var<storage, read> scales: array<vec4f>;
-@group(0) @binding(7) var<storage, read> found: array<vec4<f16>>;
-@group(0) @binding(8) var<storage, read> found_powers: array<f32>;
-@group(0) @binding(9) var<storage, read> D: array<f32>;
-@group(0) @binding(10) var<storage, read> z: array<vec4f>;
-@group(0) @binding(11) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read> mask: array<Block16>;
+@group(0) @binding(5) var<storage, read> inputs: array<Block16>;
+@group(0) @binding(6) var<storage, read> steps: array<vec4f>;
+@group(0) @binding(7) var<storage, read> scales: array<vec4f>;
+@group(0) @binding(8) var<storage, read> found: array<Block16>;
+@group(0) @binding(9) var<storage, read> found_powers: array<f32>;
+@group(0) @binding(10) var<storage, read> D: array<f32>;
+@group(0) @binding(11) var<storage, read> z: array<vec4f>;
+@group(0) @binding(12) var<storage, read_write> y: array<vec4f>;
 
-/// (coarse sum, fine sum, Δ 2ᵏ over the inputs' power, whether it counts) of the chunk's positions.
-var<workgroup> marks: array<vec4f, Q>;
-/// A matrix of each subgroup's sums on its way to y.
-var<workgroup> sums: array<f32, WG * 8>;
+const BLOCKS = Q / 16u;
+/// A row of a matrix in shared memory, in fours: neighbours lie in different banks.
+const SUMS_ROW = 5u;
+
+/// A matrix of each of a subgroup's bands.
+var<workgroup> sums: array<array<vec4f, 32u * SUMS_ROW>, SUBGROUPS>;
+/// A row's factors for what the chunk finds and for the sum of both; the first is −1 where the row does not count.
+var<workgroup> factors: array<vec2f, Q>;
+
+fn left_of(block: u32) -> Left {
+  return subgroupMatrixLoad<Left, row_major>(&halves[block], 0u, 4u);
+}
+
+fn mask_of(block: u32) -> Left {
+  return subgroupMatrixLoad<Left, row_major>(&mask[block], 0u, 4u);
+}
+
+fn found_of(block: u32) -> Right {
+  return subgroupMatrixLoad<Right, col_major>(&found[block], 0u, 4u);
+}
+
+fn input_of(block: u32) -> Right {
+  return subgroupMatrixLoad<Right, col_major>(&inputs[block], 0u, 4u);
+}
 
 var<private> row: u32;
-var<private> chunk: u32;
+var<private> first: u32;
 var<private> head: u32;
-var<private> tile: u32;
-/// First numbers of C, the state and C Bᵀ.
-var<private> c_at: u32;
-var<private> found_at: u32;
-var<private> product_at: u32;
-/// The most that a decay can grow inside the chunk.
-var<private> rise: f32;
 
-const FOUND = 0u;
-const INSIDE = 1u;
-
-fn left_along_k(phase: u32) -> bool {
-  return true;
+/// Both bands += their left factors times four right ones.
+fn add_both(left_a: Left, left_b: Left, r0: Right, r1: Right, r2: Right, r3: Right, a: ptr<function, Band>, b: ptr<function, Band>) {
+  add_products(left_a, r0, r1, r2, r3, a);
+  add_products(left_b, r0, r1, r2, r3, b);
 }
 
-fn right_along_k(phase: u32) -> bool {
-  return phase == FOUND;
+/// A matrix of each band into shared memory, row by row.
+fn put_sums(subgroup: u32, a: Sum, b: Sum) {
+  subgroupMatrixStore<row_major>(&sums[subgroup], 0u, a, SUMS_ROW);
+  subgroupMatrixStore<row_major>(&sums[subgroup], 16u * SUMS_ROW, b, SUMS_ROW);
 }
 
-fn needed(phase: u32, k: u32, row_: u32) -> bool {
-  return phase == FOUND || k < row_ + 32u;
+fn sums_a(subgroup: u32) -> Sum {
+  return subgroupMatrixLoad<Sum, row_major>(&sums[subgroup], 0u, SUMS_ROW);
 }
 
-/// C, or C Bᵀ.
-fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4<f16> {
-  let at = left_spot(i, true);
-  let k = k0 + at.y;
-  if (phase == FOUND) {
-    return select(vec4<f16>(), halves[(c_at + at.x * params.groups * params.n + min(k, params.n - 4u)) / 4u], k < params.n);
+fn sums_b(subgroup: u32) -> Sum {
+  return subgroupMatrixLoad<Sum, row_major>(&sums[subgroup], 16u * SUMS_ROW, SUMS_ROW);
+}
+
+/// Row of the chunk that a row of the 32 in shared memory is.
+fn row_of(subgroup: u32, i: u32) -> u32 {
+  return select(16u * (BLOCKS - 2u - subgroup) + i, 16u * subgroup + i, i < 16u);
+}
+
+/// Rows times their factors: a lane has one row.
+fn scale_sums(subgroup: u32, own_lane: u32) {
+  let factor = abs(factors[row_of(subgroup, own_lane)].x);
+  for (var i = 0u; i < 4u; i++) {
+    sums[subgroup][own_lane * SUMS_ROW + i] *= factor;
   }
-  return product[(product_at + at.x * Q + k) / 4u];
 }
 
-/// C as it is; L ∘ C Bᵀ.
-fn shape_left(phase: u32, k0: u32, i: u32, v: vec4<f16>) -> vec4<f16> {
-  if (phase == FOUND) {
-    return v;
-  }
-  let at = left_spot(i, true);
-  let k = k0 + at.y;
-  if (k > at.x) {
-    return vec4<f16>();
-  }
-  let to = marks[at.x].xy - vec2f(rise, 0.0);
-  let w = vec4f(decay(k, to), decay(k + 1u, to), decay(k + 2u, to), decay(k + 3u, to));
-  return vec4<f16>(select(vec4f(0.0), vec4f(v) * w, vec4u(k, k + 1u, k + 2u, k + 3u) <= vec4u(at.x)));
-}
-
-/// The state, whose halves travel as they are in two of four numbers; or X.
-fn fetch_right(phase: u32, k0: u32, i: u32) -> vec4f {
-  let at = right_spot(i, right_along_k(phase));
-  let k = k0 + at.y;
-  let e = min(TN * tile + at.x, params.p - select(1u, 4u, phase == INSIDE));
-  if (phase == FOUND) {
-    let v = select(vec4<f16>(), found[(found_at + e * params.n + min(k, params.n - 4u)) / 4u], k < params.n);
-    return vec4f(bitcast<vec2f>(v), 0.0, 0.0);
-  }
-  return x[(place(params.x, row, min(params.start + chunk * Q + k, params.positions - 1u), head) + e) / 4u];
-}
-
-fn shape_right(phase: u32, k0: u32, i: u32, v: vec4f) -> vec4<f16> {
-  if (phase == FOUND) {
-    return bitcast<vec4<f16>>(v.xy);
-  }
-  let mark = marks[k0 + right_spot(i, false).y];
-  return vec4<f16>(select(vec4f(0.0), v * mark.z, mark.w > 0.0));
-}
-
-/// A lane's eight numbers of the matrix in shared memory.
-struct Eight {
-  a: vec4f,
-  b: vec4f,
-}
-
-fn own_sums(lane: u32) -> Eight {
-  let at = 8u * lane;
-  return Eight(vec4f(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]), vec4f(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]));
-}
-
-/// y from the sums of a matrix whose first row and column are given: M X in shared memory, and what the chunk finds. The row's factors, the skip and the
-/// gate come in here.
-fn finish(lane: u32, first: u32, column: u32, factor: vec2f, off: Eight) {
-  let j = first + (lane % LANES) / 2u;
-  let t = params.start + chunk * Q + j;
-  if (t >= params.positions) {
-    return;
-  }
-  let mark = marks[j];
-  let group_ = head / (params.heads / params.groups);
-  let power = powers[params.all + (row * params.padded + chunk * Q + j) * params.groups + group_];
-  let rows = power * vec2f(factor.x, factor.y * exp(mark.x + mark.y));
-  let inside = own_sums(lane);
-  finish_four(rows.x * inside.a + rows.y * off.a, t, column + 8u * (lane % 2u), mark.w > 0.0);
-  finish_four(rows.x * inside.b + rows.y * off.b, t, column + 8u * (lane % 2u) + 4u, mark.w > 0.0);
-}
-
-fn finish_four(value: vec4f, t: u32, e: u32, counts: bool) {
+/// y of 32 rows and 16 columns, whose sums stand in shared memory.
+fn finish(subgroup: u32, own_lane: u32, column: u32) {
+  let e = column + 4u * (own_lane % 4u);
   if (e >= params.p) {
     return;
   }
-  var v = vec4f(0.0);
-  if (counts) {
-    v = value;
-    if (on(SKIP)) {
-      let d = params.d_offset + head * params.d_stride;
-      var skip = vec4f(D[d]);
-      if (on(SKIP_EACH)) {
-        skip = vec4f(D[d + e], D[d + e + 1u], D[d + e + 2u], D[d + e + 3u]);
+  for (var i = 0u; i < 4u; i++) {
+    let j = row_of(subgroup, 8u * i + own_lane / 4u);
+    let factor = factors[j];
+    let t = first + j;
+    if (t < params.positions) {
+      var v = factor.y * sums[subgroup][(8u * i + own_lane / 4u) * SUMS_ROW + own_lane % 4u];
+      if (on(SKIP)) {
+        let d = params.d_offset + head * params.d_stride;
+        var skip = vec4f(D[d]);
+        if (on(SKIP_EACH)) {
+          skip = vec4f(D[d + e], D[d + e + 1u], D[d + e + 2u], D[d + e + 3u]);
+        }
+        v += skip * x[(place(params.x, row, t, head) + e) / 4u];
       }
-      v += skip * x[(place(params.x, row, t, head) + e) / 4u];
-    }
-    if (on(GATE)) {
-      let gate = z[(place(params.z, row, t, head) + e) / 4u];
-      v *= vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+      if (on(GATE)) {
+        let gate = z[(place(params.z, row, t, head) + e) / 4u];
+        v *= vec4f(silu(gate.x), silu(gate.y), silu(gate.z), silu(gate.w));
+      }
+      y[(((row * params.positions + t) * params.heads + head) * params.p + e) / 4u] = select(vec4f(0.0), v, factor.x >= 0.0);
     }
   }
-  y[(((row * params.positions + t) * params.heads + head) * params.p + e) / 4u] = v;
-}
-
-/// L between a position and the one whose sums are given, less what it may grow by.
-fn decay(k: u32, to: vec2f) -> f32 {
-  return exp((to.x - marks[k].x) + (to.y - marks[k].y));
 }
 
 @compute @workgroup_size(WG)
 fn main(
   @builtin(local_invocation_index) lane: u32,
   @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) own_lane: u32,
   @builtin(workgroup_id) group: vec3u,
 ) {
-  let tiles = (params.p + TN - 1u) / TN;
-  tile = group.x;
-  head = group.y;
-  row = group.z / params.chunks;
-  chunk = group.z % params.chunks;
-  let group_ = head / (params.heads / params.groups);
-  let in_group = (row * params.padded + chunk * Q) * params.groups + group_;
-  let own_steps = (row * params.heads + head) * params.padded + chunk * Q;
-  let own_scale = (group.z * params.heads + head) * tiles + tile;
+  // Places of matrices are the same all over a workgroup, which nobody knows of private variables.
+  let tile = group.x;
+  let k = group.y;
+  let batch = group.z / params.chunks;
+  let chunk = group.z % params.chunks;
+  head = k;
+  row = batch;
+  first = params.start + chunk * Q;
+  let group_ = k / (params.heads / params.groups);
+  let own_head = group.z * params.heads + k;
+  let step = steps[(batch * params.heads + k) * params.padded + chunk * Q + lane];
+  let own_scale = own_head * ((params.p + TN - 1u) / TN) + tile;
   let scale = scales[own_scale];
-  rise = scale.z;
-  c_at = (params.all + in_group) * params.n;
-  found_at = (group.z * params.heads + head) * params.p * params.n;
-  product_at = (group.z * params.groups + group_) * Q * Q;
-  if (lane < Q) {
-    let step = steps[own_steps + lane];
-    marks[lane] = vec4f(step.yz, step.x * powers[in_group + lane * params.groups] * inverse_power(scale.y), step.w);
+  let power = powers[params.all + (batch * params.padded + chunk * Q + lane) * params.groups + group_];
+  // A state beyond 2⁸⁰ times the inputs drowns them.
+  let unit = scale.y * exp(scale.z);
+  let of_found = found_powers[own_scale] * exp(sum_from_start(step));
+  let ratio = min(of_found * inverse_power(scale.y) * exp(-scale.z), 0x1p80);
+  factors[lane] = vec2f(select(-1.0, ratio, step.w > 0.0), power * select(unit, of_found / 0x1p80, ratio == 0x1p80));
+
+  let side = params.n / 16u;
+  let wide = params.p / 16u;
+  let last = wide - 1u - TN / 16u * tile;
+  let columns = vec4u(0u, min(1u, last), min(2u, last), min(3u, last)) + TN / 16u * tile;
+  let band_a = subgroup;
+  let band_b = BLOCKS - 1u - subgroup;
+  var a: Band;
+  var b: Band;
+
+  // What the chunk finds: C Hᵀ.
+  let c_at = (params.all / 16u + (batch * params.padded + chunk * Q) / 16u * params.groups + group_) * side;
+  let c_a = c_at + band_a * params.groups * side;
+  let c_b = c_at + band_b * params.groups * side;
+  let found_at = own_head * side * wide;
+  for (var s = 0u; s < side; s++) {
+    let at = columns + (found_at + s * wide);
+    add_both(left_of(c_a + s), left_of(c_b + s), found_of(at.x), found_of(at.y), found_of(at.z), found_of(at.w), &a, &b);
   }
-  var found_part: Square;
-  multiply(FOUND, params.n, lane, subgroup, &found_part);
-  var inside: Square;
-  multiply(INSIDE, Q, lane, subgroup, &inside);
-  let at = square_at(subgroup);
-  let e = TN * tile + at.y;
-  let factor = vec2f(scale.y * exp(scale.z), found_powers[own_scale]);
-  let scratch = subgroup * 256u;
-  subgroupMatrixStore<row_major>(&sums, scratch, found_part.a, 16u);
+  put_sums(subgroup, a.m0, b.m0);
   workgroupBarrier();
-  let off_a = own_sums(lane);
+  scale_sums(subgroup, own_lane);
   workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, scratch, inside.a, 16u);
+  a.m0 = sums_a(subgroup);
+  b.m0 = sums_b(subgroup);
   workgroupBarrier();
-  finish(lane, at.x, e, factor, off_a);
+  put_sums(subgroup, a.m1, b.m1);
   workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, scratch, found_part.b, 16u);
+  scale_sums(subgroup, own_lane);
   workgroupBarrier();
-  let off_b = own_sums(lane);
+  a.m1 = sums_a(subgroup);
+  b.m1 = sums_b(subgroup);
   workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, scratch, inside.b, 16u);
+  put_sums(subgroup, a.m2, b.m2);
   workgroupBarrier();
-  finish(lane, at.x, e + 16u, factor, off_b);
+  scale_sums(subgroup, own_lane);
   workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, scratch, found_part.c, 16u);
+  a.m2 = sums_a(subgroup);
+  b.m2 = sums_b(subgroup);
   workgroupBarrier();
-  let off_c = own_sums(lane);
+  put_sums(subgroup, a.m3, b.m3);
   workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, scratch, inside.c, 16u);
+  scale_sums(subgroup, own_lane);
   workgroupBarrier();
-  finish(lane, at.x + 16u, e, factor, off_c);
+  a.m3 = sums_a(subgroup);
+  b.m3 = sums_b(subgroup);
+
+  // What comes in: M (Δ X).
+  let mask_at = own_head * (BLOCKS * (BLOCKS + 1u) / 2u);
+  let mask_a = mask_at + band_a * (band_a + 1u) / 2u;
+  let mask_b = mask_at + band_b * (band_b + 1u) / 2u;
+  let inputs_at = own_head * BLOCKS * wide;
+  let reach_a = band_a + 1u;
+  let reach_b = band_b + 1u;
+  for (var i = 0u; i < reach_a; i++) {
+    let at = columns + (inputs_at + i * wide);
+    add_both(mask_of(mask_a + i), mask_of(mask_b + i), input_of(at.x), input_of(at.y), input_of(at.z), input_of(at.w), &a, &b);
+  }
+  for (var i = reach_a; i < reach_b; i++) {
+    let at = columns + (inputs_at + i * wide);
+    add_products(mask_of(mask_b + i), input_of(at.x), input_of(at.y), input_of(at.z), input_of(at.w), &b);
+  }
+
+  let column = TN * tile;
   workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, scratch, found_part.d, 16u);
+  put_sums(subgroup, a.m0, b.m0);
   workgroupBarrier();
-  let off_d = own_sums(lane);
+  finish(subgroup, own_lane, column);
   workgroupBarrier();
-  subgroupMatrixStore<row_major>(&sums, scratch, inside.d, 16u);
+  put_sums(subgroup, a.m1, b.m1);
   workgroupBarrier();
-  finish(lane, at.x + 16u, e + 16u, factor, off_d);
+  finish(subgroup, own_lane, column + 16u);
+  workgroupBarrier();
+  put_sums(subgroup, a.m2, b.m2);
+  workgroupBarrier();
+  finish(subgroup, own_lane, column + 32u);
+  workgroupBarrier();
+  put_sums(subgroup, a.m3, b.m3);
+  workgroupBarrier();
+  finish(subgroup, own_lane, column + 48u);
 }
 `;
 
-export const ssdNarrow = `// B and C in f16 for subgroup matrices: each row of n numbers divided by a power of two that brings it below 2, which is kept. A subgroup to a row. Rows that
-// don't count, and those that fill up the last chunk, are zeros. Further workgroups find the largest number of each head's state.
+export const ssdNarrow = `// B and C in f16 for subgroup matrices: each row of n numbers divided by a power of two that brings it below 2, which is kept. They lie in blocks of 16 positions
+// × 16 numbers, so that a matrix is one run of memory. A subgroup to a row. Rows that don't count, and those that fill up the last chunk, are zeros.
+// Further workgroups find the largest number of each head's state.
 
 struct Params {
   flags: u32,
@@ -4618,6 +4630,13 @@ const WG = 256u;
 
 var<workgroup> peaks: array<f32, WG>;
 
+fn four(is_c: bool, at: u32) -> vec4f {
+  if (is_c) {
+    return C[at / 4u];
+  }
+  return B[at / 4u];
+}
+
 @compute @workgroup_size(WG)
 fn main(
   @builtin(local_invocation_index) lane: u32,
@@ -4638,17 +4657,19 @@ fn main(
     count = min(count, u32(max(lengths[params.lengths_offset + row], 0)));
   }
   let counts = params.start + t < count;
-  let at = place(params.B, row, min(params.start + t, params.positions - 1u), g);
-  let at_c = place(params.C, row, min(params.start + t, params.positions - 1u), g);
+  let from_ = min(params.start + t, params.positions - 1u);
+  let at = select(place(params.B, row, from_, g), place(params.C, row, from_, g), is_c);
   var peak = 0.0;
   for (var s = 4u * own_lane; s < params.n; s += 4u * size) {
-    let v = select(B[(at + s) / 4u], C[(at_c + s) / 4u], is_c);
-    peak = max(peak, largest(v));
+    peak = max(peak, largest(four(is_c, at + s)));
   }
   let power = power_below(subgroupMax(peak));
+  // Blocks of this row's sixteen positions; those of C lie behind those of B.
+  let side = params.n / 16u;
+  let block = select(0u, params.all / 16u * side, is_c) + ((row * params.padded + t) / 16u * params.groups + g) * side;
   for (var s = 4u * own_lane; s < params.n; s += 4u * size) {
-    let v = select(B[(at + s) / 4u], C[(at_c + s) / 4u], is_c);
-    halves[(r * params.n + s) / 4u] = vec4<f16>(select(vec4f(0.0), v * inverse_power(power), counts));
+    let v = four(is_c, at + s) * inverse_power(power);
+    halves[(block + s / 16u) * 64u + t % 16u * 4u + s % 16u / 4u] = vec4<f16>(select(vec4f(0.0), v, counts));
   }
   if (own_lane == 0u) {
     powers[r] = power;
