@@ -16,7 +16,7 @@ const expected: Record<string, { names: string[]; with: string[]; later?: string
   core: { names: ['ssdChunked', 'oneSemiseparable', 'hostTensor'], with: [], budget: 12 },
   'core/lti': { names: ['discretise', 'ltiConvolution', 'hippoLegS'], with: [], budget: 24 },
   'core/ranks': { names: ['numericalRank'], with: [], budget: 22 },
-  'core/reference': { names: ['reference'], with: [], budget: 10 },
+  'core/reference': { names: ['reference'], with: [], budget: 12 },
   'core/weights': { names: ['quantise', 'collect'], with: [], budget: 5 },
   scan: { names: ['blelloch', 'SegmentTree', 'selectiveScanParallel'], with: ['core'], budget: 10 },
   'scan/threads': { names: ['workerPool', 'serve'], with: ['core'], budget: 12 },
