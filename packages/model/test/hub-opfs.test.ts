@@ -189,6 +189,8 @@ const tests = () => {
     await second.evaluate(() => globalThis.page.giveUp.abort('enough'));
     expect(await givenUp).toBe('enough');
 
+    // Nor does it take anything from the first page's hands.
+    await second.evaluate((id) => globalThis.page.remove(id), ID);
     await second.evaluate(() => void (globalThis.page.giveUp = new AbortController()));
     const resumed = file(second, WEIGHTS);
     await waits();

@@ -101,8 +101,13 @@ class OpfsCache implements HubCache {
     // First the list, so that a removal cut short leaves no model that seems to be there.
     await remove(await this.#folder('snapshots'), snapshotName(id, revision));
     const needed = new Set([...snapshots.values()].flat().map(({ hash }) => hash.hex));
-    for await (const name of this.root.keys())
-      if (name !== 'snapshots' && !needed.has(name)) await remove(this.root, name);
+    for await (const name of this.root.keys()) {
+      if (name === 'snapshots' || needed.has(name)) continue;
+      // What another tab is fetching just now is in use.
+      await navigator.locks.request(lockName(name), { ifAvailable: true }, async (lock) => {
+        if (lock) await remove(this.root, name);
+      });
+    }
   }
 
   /** Bytes of a content that are here. */
@@ -126,7 +131,7 @@ class OpfsCache implements HubCache {
   async complete(_: HubSnapshot, file: HubFile, fetching: Fetching): Promise<RandomAccessFile> {
     const kept = await this.#complete(file);
     if (kept) return kept;
-    const name = lockName(file);
+    const name = lockName(file.hash.hex);
     const { locks } = navigator;
     const bring = (lock: Lock | null) => lock && this.#bring(file, fetching);
     const brought = await locks.request(name, { ifAvailable: true }, bring);
@@ -143,7 +148,7 @@ class OpfsCache implements HubCache {
   }
 
   async forget(_: HubSnapshot, file: HubFile): Promise<void> {
-    await navigator.locks.request(lockName(file), { ifAvailable: true }, async (lock) => {
+    await navigator.locks.request(lockName(file.hash.hex), { ifAvailable: true }, async (lock) => {
       if (lock && !(await this.#complete(file))) await remove(this.root, file.hash.hex);
     });
   }
@@ -160,7 +165,7 @@ class OpfsCache implements HubCache {
   async #bring(file: HubFile, { fetch, onArrived }: Fetching): Promise<RandomAccessFile> {
     const kept = await this.#complete(file);
     if (kept) return kept;
-    const channel = new BroadcastChannel(lockName(file));
+    const channel = new BroadcastChannel(lockName(file.hash.hex));
     const tellOthers = channel.postMessage.bind(channel);
     try {
       const folder = await this.#folder(file.hash.hex);
@@ -249,7 +254,7 @@ class OpfsCache implements HubCache {
 
 const snapshotName = (id: string, revision: string) => encodeURIComponent(`${id}@${revision}`);
 
-const lockName = ({ hash }: HubFile) => `${rootName}/${hash.hex}`;
+const lockName = (hash: string) => `${rootName}/${hash}`;
 
 function isGone({ path }: HubFile): CheckpointError {
   return new CheckpointError(`${shown(path)} is gone: the browser took its storage back`, {

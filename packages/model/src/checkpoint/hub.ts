@@ -99,8 +99,8 @@ export async function hubFolder(
 ): Promise<Folder> {
   const { revision = 'main', token, endpoint = defaultEndpoint, cache: wanted = true } = options;
   const headers = { ...http.headers, ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
-  const client = new HttpClient({ ...http, headers });
   const cache = wanted === false ? undefined : ((await diskCache(wanted)) ?? (await opfsCache()));
+  const client = new HttpClient({ ...(cache && { cache: 'no-store' }), ...http, headers });
   const base = endpoint.replace(/\/+$/, '');
   let snapshot: HubSnapshot;
   try {
