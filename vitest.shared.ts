@@ -33,5 +33,7 @@ export const shared = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
+    // What is waited for comes when a busy machine has time for it.
+    expect: { poll: { timeout: 30_000 } },
   },
 });
