@@ -13,7 +13,7 @@ const node = mergeConfig(shared, {
     exclude: ['test/browser/**'],
     globalSetup: ['../../tools/gpu/setup.ts'],
     pool: 'forks',
-    testTimeout: 300_000,
+    testTimeout: 600_000,
   },
 });
 
@@ -29,7 +29,7 @@ async function inBrowser() {
         name: 'chromium',
         exclude: ['test/*.test.ts'],
         provide: { goldens: `/@fs${root}fixtures/goldens/` },
-        testTimeout: 300_000,
+        testTimeout: 600_000,
         browser: {
           enabled: true,
           headless: true,

@@ -46,6 +46,7 @@ const constants: Constants = {
   LANES: 4,
   OUTPUT: true,
   FOUR: true,
+  SOFTWARE: false,
   TM: 64,
   TN: 64,
   SPAN: 256,

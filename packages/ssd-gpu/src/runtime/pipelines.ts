@@ -73,7 +73,12 @@ export class Pipelines {
     const made = this.#make(
       key,
       `${kernel.name} (${choice.variant.name})`,
-      shaderText(kernel, choice.variant, splitFlags(kernel, constants).compiled, operands),
+      shaderText(
+        kernel,
+        choice.variant,
+        { SOFTWARE: this.capabilities.software, ...splitFlags(kernel, constants).compiled },
+        operands,
+      ),
       operands,
     );
     this.#cache.set(key, made);

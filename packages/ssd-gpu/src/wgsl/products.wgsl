@@ -96,15 +96,18 @@ fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) 
   }
 }
 
+/// Columns of k in a row that are written out: a software driver would compile them for minutes.
+const RUN = select(4u, 1u, SOFTWARE);
+
 /// results += the product of the tiles in shared memory. Four columns of k are shuffled alike, so that their places differ by constants.
 fn multiply_tile(lane: u32, results: ptr<function, Results>) {
   let row = first_row(lane);
   let column = first_column(lane);
-  for (var u = 0u; u < DEPTH / 4u; u++) {
-    let l0 = four_at(row, 4u * u, TM);
-    let r0 = four_at(column, 4u * u, TN);
-    let r1 = four_at(column + TN / 2u, 4u * u, TN);
-    for (var v = 0u; v < 4u; v++) {
+  for (var u = 0u; u < DEPTH / RUN; u++) {
+    let l0 = four_at(row, RUN * u, TM);
+    let r0 = four_at(column, RUN * u, TN);
+    let r1 = four_at(column + TN / 2u, RUN * u, TN);
+    for (var v = 0u; v < RUN; v++) {
       let l = l0 + v * (TM / 4u);
       let r = v * (TN / 4u);
       add_products(left_tile[l], left_tile[l + 1u], right_tile[r0 + r], right_tile[r1 + r], results);

@@ -74,7 +74,7 @@ fn fetch_left(phase: u32, k0: u32, i: u32) -> vec4f {
     }
     let v = product[((((row * params.chunks + chunk) * params.groups + group_) * Q + j) * Q + k) / 4u];
     // Between sixteens L is (decay to the row) × (decay to the end): one exponential for four numbers.
-    if (k / 16u < j / 16u) {
+    if (!SOFTWARE && k / 16u < j / 16u) {
       return exp_(segment_sum(end_about(k), to)) * falls[k / 4u] * v;
     }
     let w = vec4f(weight(marks[k], to), weight(marks[k + 1u], to), weight(marks[k + 2u], to), weight(marks[k + 3u], to));
@@ -147,7 +147,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     marks[t] = vec4f(step.xyz, select(-1.0, exp_(sum_from_start(step)), step.w > 0.0));
   }
   workgroupBarrier();
-  for (var i = lane; i < Q / 4u; i += WG) {
+  for (var i = lane; !SOFTWARE && i < Q / 4u; i += WG) {
     let end = end_about(4u * i);
     falls[i] = vec4f(weight(marks[4u * i], end), weight(marks[4u * i + 1u], end), weight(marks[4u * i + 2u], end), weight(marks[4u * i + 3u], end));
   }

@@ -1,3 +1,0 @@
-import { suiteOn } from './support/suite-on.js';
-
-suiteOn('SwiftShader');
