@@ -23,7 +23,7 @@ const expected: Record<string, { names: string[]; with: string[]; later?: string
   tokenizer: { names: ['Tokenizer'], with: [], budget: 10 },
   'tokenizer/train': { names: ['trainBpe'], with: [], budget: 5 },
   'ssd-cpu': { names: ['wasm'], with: ['core', 'scan'], budget: 60 },
-  'ssd-gpu': { names: ['webgpu'], with: ['core'], budget: 60 },
+  'ssd-gpu': { names: ['webgpu'], with: ['core'], budget: 64 },
   model: {
     names: ['Mamba2', 'readSafetensors'],
     with: ['core', 'tokenizer'],
