@@ -76,6 +76,7 @@ export class Pipelines {
       shaderText(
         kernel,
         choice.variant,
+        // Every kernel may ask whether a CPU runs it, where compiling costs more than it gains.
         { SOFTWARE: this.capabilities.software, ...splitFlags(kernel, constants).compiled },
         operands,
       ),
