@@ -19,6 +19,8 @@ const models = [
   'fixtures/goldens/models/orig_mamba2_tiny',
   'fixtures/goldens/models/orig_mamba2_groups_f16',
   'fixtures/goldens/models/orig_mamba2_mlp',
+  'fixtures/goldens/models/orig_mamba1_layernorm',
+  'fixtures/goldens/models/orig_mamba2_layernorm',
   'fixtures/goldens-hybrid/models/orig_hybrid',
   'fixtures/goldens-hybrid/models/orig_hybrid_gqa_mlp',
   'models/storyteller/checkpoint',

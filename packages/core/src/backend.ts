@@ -63,6 +63,8 @@ export interface Backend<S = unknown> {
   /** `w · x / √(mean x² + ε)` over each of `groups` parts of the last axis: x (…, d), w (d). With `gate` (…, d) x is first
    *  multiplied by silu(gate), or the result is when `normBeforeGate`. */
   rmsNorm(x: Tensor<S>, weight: Tensor<S>, options: RmsNormOptions<S>): Tensor<S>;
+  /** `w · (x − μ) / √(σ² + ε) + bias`, μ and σ² the mean and the variance (over d, not d − 1) of the last axis: x (…, d), w and bias (d). */
+  layerNorm(x: Tensor<S>, weight: Tensor<S>, bias: Tensor<S>, options: LayerNormOptions): Tensor<S>;
   /** Causal depthwise convolution: x (b, l, k), weight (k, width), bias (k), state (slots, width − 1, k) holding the last inputs → (b, l, k). */
   causalConv1d(x: Tensor<S>, w: ConvWeights<S>, state?: Tensor<S>, options?: ConvOptions<S>): Tensor<S>;
   /**
@@ -194,6 +196,12 @@ export interface RmsNormOptions<S> {
   gate?: Tensor<S>;
   /** The result is multiplied by it, after the norm; false by default. */
   normBeforeGate?: boolean;
+}
+
+/** How {@link Backend.layerNorm} normalises. */
+export interface LayerNormOptions {
+  /** ε, added to the variance. */
+  eps: number;
 }
 
 /** Which slots a batch's rows are, and how much of each row counts. */

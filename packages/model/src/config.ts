@@ -15,6 +15,8 @@ export interface ModelConfig {
   readonly tieEmbeddings: boolean;
   /** ε of the norms between layers and of the last one. */
   readonly normEps: number;
+  /** Those norms are LayerNorms, with biases; without this RMSNorms. The gated norm inside a Mamba-2 mixer is an RMSNorm always. */
+  readonly layerNorm?: true;
   /** From the first to the last. */
   readonly layers: readonly LayerConfig[];
   /** From config.json or generation_config.json, where given. */

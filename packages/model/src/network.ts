@@ -4,7 +4,7 @@ import { attentionMixer } from './mixer-attention.js';
 import { mamba1Mixer } from './mixer-mamba1.js';
 import { linear, mamba2Mixer } from './mixer.js';
 import type { MixerState } from './mixer-state.js';
-import type { AttentionWeights, LayerWeights, Mamba1Weights, Mamba2Weights, ModelWeights } from './weights.js';
+import type { AttentionWeights, LayerWeights, Mamba1Weights, Mamba2Weights, ModelWeights, Norm } from './weights.js';
 
 /** A model on a backend: what the functions below compute with. */
 export interface Network<S = unknown> {
@@ -33,7 +33,7 @@ export function hidden<S>(
         residualBlock(backend, layerConfig, config.normEps, weights.layers[i]!, u, states[i]!, slots),
       );
     }
-    return backend.rmsNorm(u, weights.norm_f, { eps: config.normEps });
+    return norm(backend, u, weights.norm_f, config.normEps);
   });
 }
 
@@ -52,13 +52,18 @@ function residualBlock<S>(
   state: MixerState<S>,
   slots?: SlotOptions<S>,
 ): Tensor<S> {
-  const v = mix(backend, mixer, w.mixer, backend.rmsNorm(u, w.norm, { eps }), u, state, slots);
+  const v = mix(backend, mixer, w.mixer, norm(backend, u, w.norm, eps), u, state, slots);
   if (!mlp) return v;
-  const [x, gate] = split(linear(backend, backend.rmsNorm(v, w.norm2!, { eps }), w.mlp!.fc1), [
-    mlp.hidden,
-    mlp.hidden,
-  ]) as [Tensor<S>, Tensor<S>];
+  const [x, gate] = split(linear(backend, norm(backend, v, w.norm2!, eps), w.mlp!.fc1), [mlp.hidden, mlp.hidden]) as [
+    Tensor<S>,
+    Tensor<S>,
+  ];
   return linear(backend, backend.siluGate(x, gate), w.mlp!.fc2, v);
+}
+
+/** An RMSNorm, or where it has a bias a LayerNorm. */
+function norm<S>(backend: Backend<S>, u: Tensor<S>, { weight, bias }: Norm<S>, eps: number): Tensor<S> {
+  return bias ? backend.layerNorm(u, weight, bias, { eps }) : backend.rmsNorm(u, weight, { eps });
 }
 
 function mix<S>(

@@ -10,6 +10,12 @@ export interface Linear<S> {
   bias?: Tensor<S> | undefined;
 }
 
+/** A norm of the residual stream: an RMSNorm, or with a bias a LayerNorm. */
+export interface Norm<S> {
+  weight: Tensor<S>;
+  bias?: Tensor<S> | undefined;
+}
+
 /** A Mamba-2 mixer's parameters under the names that checkpoints give them; `A = −exp(A_log)`. */
 export interface Mamba2Weights<S> {
   in_proj: Linear<S>;
@@ -40,9 +46,9 @@ export interface AttentionWeights<S> {
 }
 
 export interface LayerWeights<S> {
-  norm: Tensor<S>;
+  norm: Norm<S>;
   mixer: Mamba2Weights<S> | Mamba1Weights<S> | AttentionWeights<S>;
-  norm2?: Tensor<S>;
+  norm2?: Norm<S>;
   mlp?: { fc1: Linear<S>; fc2: Linear<S> };
 }
 
@@ -50,7 +56,7 @@ export interface LayerWeights<S> {
 export interface ModelWeights<S> {
   embedding: Weight<S>;
   layers: LayerWeights<S>[];
-  norm_f: Tensor<S>;
+  norm_f: Norm<S>;
   lm_head: Weight<S>;
 }
 
@@ -115,14 +121,15 @@ export async function loadWeights<S>(
       return backend.upload(A, A_log.shape);
     });
 
-  const convolution = async (name: string): Promise<ConvWeights<S>> => ({
-    weight: await vector(`${name}.weight`),
-    bias: has(`${name}.bias`) ? await vector(`${name}.bias`) : undefined,
-  });
+  /** A vector or a filter with an optional bias: a norm, a convolution. */
+  const biased = async (name: string): Promise<Norm<S> & ConvWeights<S>> => {
+    const weight = await vector(`${name}.weight`);
+    return has(`${name}.bias`) ? { weight, bias: await vector(`${name}.bias`) } : { weight };
+  };
 
   async function mixerOf(at: string, config: MixerConfig): Promise<LayerWeights<S>['mixer']> {
     const in_proj = await linear(`${at}.in_proj`);
-    const conv1d = has(`${at}.conv1d.weight`) ? await convolution(`${at}.conv1d`) : undefined;
+    const conv1d = has(`${at}.conv1d.weight`) ? await biased(`${at}.conv1d`) : undefined;
     const out_proj = await linear(`${at}.out_proj`);
     if (config.type === 'attention') return { in_proj, conv1d, out_proj };
     const shared = {
@@ -143,13 +150,13 @@ export async function loadWeights<S>(
 
   async function layer(i: number, config: LayerConfig): Promise<LayerWeights<S>> {
     const at = `layers.${i}`;
-    const norm = await vector(`${at}.norm.weight`);
+    const norm = await biased(`${at}.norm`);
     const mixer = await mixerOf(`${at}.mixer`, config.mixer);
     if (!config.mlp) return { norm, mixer };
     return {
       norm,
       mixer,
-      norm2: await vector(`${at}.norm2.weight`),
+      norm2: await biased(`${at}.norm2`),
       mlp: { fc1: await linear(`${at}.mlp.fc1`), fc2: await linear(`${at}.mlp.fc2`) },
     };
   }
@@ -158,7 +165,7 @@ export async function loadWeights<S>(
     const embedding = await matrix('embedding.weight');
     const loadedLayers: LayerWeights<S>[] = [];
     for (const [i, config] of layers.entries()) loadedLayers.push(await layer(i, config));
-    const norm_f = await vector('norm_f.weight');
+    const norm_f = await biased('norm_f');
     return {
       embedding,
       layers: loadedLayers,
@@ -170,7 +177,7 @@ export async function loadWeights<S>(
   try {
     const weights = await everything(checkpoint.config);
     // Devices tell late what they had no room for: a read waits for everything before it.
-    await backend.read(weights.norm_f);
+    await backend.read(weights.norm_f.weight);
     return { weights, free };
   } catch (error) {
     free();

@@ -419,7 +419,6 @@ describe('mamba_ssm', () => {
 
   test.each<[string, JsonObject]>([
     ['layer', ssm({ layer: 'Mamba3' })],
-    ['rms_norm', ssm({}, { rms_norm: false })],
     ['causal', hybrid({ causal: false })],
     ['causal', ssm({}, { attn_layer_idx: [1], attn_cfg: { num_heads: 4 } })],
     ['dropout', hybrid({ dropout: 0.1 })],

@@ -16,7 +16,9 @@ const digests: Record<string, [tensors: number, sha256: string]> = {
   hf_mamba2_tiny: [29, '132fd1f850b6a7c4885fc4aa52d700a0f056f17ba4317e781e420e370c020ddc'],
   orig_hybrid: [30, '1745a2f72d50d419a988692f6550c61e11cf5507e55cb534bdbb41de4662ef8b'],
   orig_hybrid_gqa_mlp: [34, '1f7d42820ce3c9db9e2ad72d2bcb1cec30e7e2189163af8afaee68be0e8b6863'],
+  orig_mamba1_layernorm: [26, '8f61ccd2adee99e3f2f804f3a5a6d350dbf599e41f920cbc953aa29e9314c8a3'],
   orig_mamba2_groups_f16: [20, 'c9fc510cba44bd887110f21bdea30a56aa6d14d2fd603d3a285f691f337c1c57'],
+  orig_mamba2_layernorm: [31, 'bc93be907bc10e0a21feb2ca30cdbbba8eea1a729691d9b2cc877d324f752b5f'],
   orig_mamba2_mlp: [25, '58571725ed1f709282dcf6127230c38ccd2bac120bdcec13d0c163e2e15df6a9'],
   orig_mamba2_tiny: [29, '731e9f8b941f7c437b54eba62b9bd6abed16089309708ca40d5b7dba7b793934'],
 };

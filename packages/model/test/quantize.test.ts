@@ -16,6 +16,7 @@ const models = [
   'hf_mamba2_bf16_sharded',
   'hf_mamba1_tiny',
   'orig_mamba2_mlp',
+  'orig_mamba2_layernorm',
 ];
 
 /** The files that `quantize` writes. */

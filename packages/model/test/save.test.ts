@@ -24,6 +24,8 @@ describe.each([
   ['orig_mamba2_tiny', 'model.safetensors'],
   ['orig_mamba2_groups_f16', 'pytorch_model.bin'],
   ['orig_mamba2_mlp', 'pytorch_model.bin'],
+  ['orig_mamba1_layernorm', 'pytorch_model.bin'],
+  ['orig_mamba2_layernorm', 'pytorch_model.bin'],
   ['orig_hybrid', 'pytorch_model.bin'],
   ['orig_hybrid_gqa_mlp', 'pytorch_model.bin'],
 ])('%s', (name, weights) => {

@@ -20,6 +20,8 @@ describe.each([
   'hf_mamba2_bf16_sharded',
   'hf_mamba1_tiny',
   'orig_mamba2_mlp',
+  'orig_mamba1_layernorm',
+  'orig_mamba2_layernorm',
 ])('%s on wasm', (name) => {
   test('continues greedily as the truth does', async () => {
     const truth = Array.from(readGoldens(`models/${name}/golden.safetensors`)['greedy']!.values);

@@ -1,8 +1,8 @@
-// Operations on one position at a time, other than `linear`.
+// Operations on one position at a time, other than `linear` and the norms.
 
-import { CopyCommand, ElementwiseCommand, EmbedCommand, LastCommand, RmsNormCommand, ZeroCommand } from './commands';
+import { CopyCommand, ElementwiseCommand, EmbedCommand, LastCommand, ZeroCommand } from './commands';
 import { widenPart } from './formats';
-import { loadPart, madd, silu, storePart, sum } from './simd';
+import { loadPart, silu, storePart } from './simd';
 import { entry, rowAt } from './views';
 
 /** Kilobytes begin … end. */
@@ -32,55 +32,6 @@ export function embed(c: EmbedCommand, begin: u32, end: u32, thread: u32): void 
       widenPart(c.table, c.scales, c.format, c.k, id, 0, c.k, scratch);
       memory.copy(to, scratch, bytes);
     }
-  }
-}
-
-/** w · x / √(mean x² + ε) over each group of the last axis, gated before or after; groups begin … end of all rows */
-export function rmsNorm(c: RmsNormCommand, begin: u32, end: u32): void {
-  const x = changetype<usize>(c) + offsetof<RmsNormCommand>('x');
-  const gate = changetype<usize>(c) + offsetof<RmsNormCommand>('gate');
-  const width = c.d / c.groups;
-  for (let item = begin; item < end; item++) {
-    const r = item / c.groups;
-    const column: usize = ((item - r * c.groups) * width) << 2;
-    const gateAt: usize = c.gate ? rowAt(gate, r) + column : 0;
-    const out = c.out + ((<usize>r * c.d) << 2) + column;
-    normalise(rowAt(x, r) + column, gateAt, c.gateAfter != 0, c.weight + column, out, width, c.eps);
-  }
-}
-
-function normalise(x: usize, gate: usize, gateAfter: bool, weight: usize, out: usize, width: u32, eps: f32): void {
-  const before = gate != 0 && !gateAfter;
-  const whole: usize = (width & ~3) << 2;
-  const left = width & 3;
-  let squares = f32x4.splat(0);
-  for (let at: usize = 0; at < whole; at += 16) {
-    let v = v128.load(x + at);
-    if (before) {
-      v = f32x4.mul(v, silu(v128.load(gate + at)));
-      v128.store(out + at, v);
-    }
-    squares = madd(v, v, squares);
-  }
-  if (left) {
-    let v = loadPart(x + whole, left);
-    if (before) {
-      v = f32x4.mul(v, silu(loadPart(gate + whole, left)));
-      storePart(out + whole, v, left);
-    }
-    squares = madd(v, v, squares);
-  }
-  const scale = f32x4.splat(<f32>(1 / sqrt<f64>(<f64>sum(squares) / width + eps)));
-  const from = before ? out : x;
-  for (let at: usize = 0; at < whole; at += 16) {
-    let v = f32x4.mul(f32x4.mul(v128.load(from + at), scale), v128.load(weight + at));
-    if (gateAfter) v = f32x4.mul(v, silu(v128.load(gate + at)));
-    v128.store(out + at, v);
-  }
-  if (left) {
-    let v = f32x4.mul(f32x4.mul(loadPart(from + whole, left), scale), loadPart(weight + whole, left));
-    if (gateAfter) v = f32x4.mul(v, silu(loadPart(gate + whole, left)));
-    storePart(out + whole, v, left);
   }
 }
 

@@ -56,6 +56,10 @@ function share(operation: u32, at: usize, thread: u32, threads: u32): void {
       const c = changetype<command.RmsNormCommand>(at);
       return shareOut(operation, at, 0, c.count * c.groups, grain((c.d / c.groups) << 2), thread, threads);
     }
+    case command.LAYERNORM: {
+      const c = changetype<command.LayerNormCommand>(at);
+      return shareOut(operation, at, 0, c.count, grain(c.d << 2), thread, threads);
+    }
     case command.ELEMENTWISE: {
       const c = changetype<command.ElementwiseCommand>(at);
       return shareOut(operation, at, 0, c.count, grain(c.d << 2), thread, threads);

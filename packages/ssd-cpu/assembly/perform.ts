@@ -3,9 +3,10 @@
 import { advance, append, attend } from './attention';
 import * as command from './commands';
 import { conv } from './conv';
-import { copy, elementwise, embed, last, rmsNorm, zero } from './dense';
+import { copy, elementwise, embed, last, zero } from './dense';
 import { quantise } from './formats';
 import { matrixProduct } from './matrix-product';
+import { layerNorm, rmsNorm } from './norm';
 import { logProbs, observe, sample } from './sample';
 import { scan } from './scan';
 import { ssdChunks, ssdSteps } from './ssd';
@@ -30,6 +31,8 @@ export function perform(operation: u32, at: usize, part: u32, begin: u32, end: u
     }
     case command.RMSNORM:
       return rmsNorm(changetype<command.RmsNormCommand>(at), begin, end);
+    case command.LAYERNORM:
+      return layerNorm(changetype<command.LayerNormCommand>(at), begin, end);
     case command.ELEMENTWISE:
       return elementwise(changetype<command.ElementwiseCommand>(at), begin, end);
     case command.LAST:

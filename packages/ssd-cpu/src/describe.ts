@@ -22,6 +22,7 @@ export function describeBackend(
       embed: rows,
       linear: all('packed product; one row: a product by vectors', 'weights are read once, as they are stored'),
       rmsNorm: rows,
+      layerNorm: rows,
       causalConv1d: all('by channels', 'channels lie side by side'),
       ssd: all(
         'chunks of 64; below 8 positions step by step',

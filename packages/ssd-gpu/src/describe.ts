@@ -13,6 +13,7 @@ import { convKernel } from './operations/conv.js';
 import { elementwiseKernel, lastKernel } from './operations/elementwise.js';
 import { copyKernel } from './operations/copy.js';
 import { embedKernel } from './operations/embed.js';
+import { layerNormKernel } from './operations/layer-norm.js';
 import { linearRowKernel, linearTilesKernel } from './operations/linear-kernels.js';
 import { rmsNormKernel } from './operations/norm.js';
 import {
@@ -42,6 +43,7 @@ export const kernelsOf: Readonly<Record<string, readonly Kernel[]>> = {
   embed: [embedKernel],
   linear: [linearRowKernel, linearTilesKernel],
   rmsNorm: [rmsNormKernel],
+  layerNorm: [layerNormKernel],
   causalConv1d: [convKernel],
   ssd: [...chunks, stepKernel],
   selectiveScan: scans,

@@ -12,6 +12,7 @@ import { gpuOf, type Kernels } from './kernels.js';
 import { attention as attend } from './operations/attention.js';
 import { causalConv1d as conv } from './operations/conv.js';
 import { embed as lookUp, ownWeight } from './operations/embed.js';
+import { layerNorm as standardise } from './operations/layer-norm.js';
 import { linear as product } from './operations/linear.js';
 import { rmsNorm as norm } from './operations/norm.js';
 import { sample as draw } from './operations/sampler.js';
@@ -21,7 +22,7 @@ import { type QuadraticOptions, ssdQuadratic as quadratic } from './operations/s
 import type { Block, GpuTensor } from './runtime/memory.js';
 
 /** The arguments of one of the backend's methods, after the kernels that run it. */
-type Arguments<Name extends 'ssd' | 'selectiveScan' | 'rmsNorm' | 'causalConv1d' | 'sample'> = Parameters<
+type Arguments<Name extends 'ssd' | 'selectiveScan' | 'rmsNorm' | 'layerNorm' | 'causalConv1d' | 'sample'> = Parameters<
   Backend<Block>[Name]
 >;
 
@@ -112,6 +113,12 @@ export function linear(
 export function rmsNorm(kernels: Kernels, ...[x, weight, options]: Arguments<'rmsNorm'>): GpuTensor {
   const gpu = gpuOf(kernels);
   return gpu.submitting(() => norm(gpu, x, weight, options));
+}
+
+/** `w · (x − μ) / √(σ² + ε) + bias` over the last axis, as `Backend.layerNorm`: x (…, d), w and bias (d) → (…, d). */
+export function layerNorm(kernels: Kernels, ...[x, weight, bias, options]: Arguments<'layerNorm'>): GpuTensor {
+  const gpu = gpuOf(kernels);
+  return gpu.submitting(() => standardise(gpu, x, weight, bias, options));
 }
 
 /** Causal depthwise convolution with SiLU and state, as `Backend.causalConv1d`: x (b, l, k), `w.weight` (k, width), state (slots, width − 1, k) → (b, l, k). */

@@ -6,6 +6,7 @@ import { attention } from './operations/attention.js';
 import { causalConv1d } from './operations/conv.js';
 import { concat, elementwise, last } from './operations/elementwise.js';
 import { embed, ownWeight } from './operations/embed.js';
+import { layerNorm } from './operations/layer-norm.js';
 import { linear } from './operations/linear.js';
 import { rmsNorm } from './operations/norm.js';
 import { logProbs, observe, sample } from './operations/sampler.js';
@@ -44,6 +45,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend
     },
     linear: (x, w, given) => submitting(() => linear(gpu, x, w as GpuWeight, given)),
     rmsNorm: (x, w, given) => submitting(() => rmsNorm(gpu, x, w, given)),
+    layerNorm: (x, w, bias, given) => submitting(() => layerNorm(gpu, x, w, bias, given)),
     causalConv1d: (x, w, state, given) => submitting(() => causalConv1d(gpu, x, w, state, given)),
     ssd: (x, dt, B, C, w, state, given) => submitting(() => ssd(gpu, x, dt, B, C, w, state, given)),
     selectiveScan: (u, dt, B, C, w, state, given) => submitting(() => selectiveScan(gpu, u, dt, B, C, w, state, given)),

@@ -14,6 +14,7 @@ it('exports what others import, and not much else', () => {
     'causalConv1d',
     'embed',
     'kernels',
+    'layerNorm',
     'linear',
     'rmsNorm',
     'sample',

@@ -64,6 +64,13 @@ operations['a step that ends in the gate of a norm'] = (b) => {
   return b.linear(b.rmsNorm(flat(y), b.upload(wave(24)), { eps: 1e-5, gate }), b.weight(halves('bf16', 37, 24)));
 };
 operations['rmsNorm'] = (b) => b.rmsNorm(b.upload(wave(3 * 70), [3, 70]), b.upload(wave(70)), { eps: 1e-5 });
+operations['layerNorm'] = (b) =>
+  b.layerNorm(b.upload(wave(3 * 70), [3, 70]), b.upload(wave(70)), b.upload(wave(70, 3)), { eps: 1e-5 });
+operations['layerNorm between products, in fours'] = (b) => {
+  const before = b.linear(b.upload(wave(64), [1, 64]), b.weight(stored(wave(64 * 64), [64, 64])));
+  const normed = b.layerNorm(before, b.upload(wave(64)), b.upload(wave(64, 2)), { eps: 1e-5 });
+  return b.linear(normed, b.weight(stored(wave(20 * 64, 2), [20, 64])), { residual: b.upload(wave(20), [1, 20]) });
+};
 operations['logProbs'] = (b) =>
   b.logProbs(b.upload(wave(2 * 300, 5), [1, 2, 300]), b.upload(Int32Array.of(3, 299), [1, 2]));
 operations['ssd, one step'] = (b) =>

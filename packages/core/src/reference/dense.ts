@@ -1,5 +1,5 @@
 import { expectIds, expectNumber, refuseUnknown } from '../arguments.js';
-import type { LinearOptions, RmsNormOptions, Weight } from '../backend.js';
+import type { LayerNormOptions, LinearOptions, RmsNormOptions, Weight } from '../backend.js';
 import { DeviceError, ShapeError } from '../errors.js';
 import { silu } from '../functions.js';
 import { expectShape } from '../shape.js';
@@ -88,6 +88,30 @@ export function denseOperations(memory: Memory) {
     return out;
   }
 
+  /** weight · (x − μ) / √(σ² + ε) + bias, μ and σ² of each row */
+  function layerNorm(x: RefTensor, weight: RefTensor, bias: RefTensor, options: LayerNormOptions): RefTensor {
+    refuseUnknown('layerNorm', options, ['eps']);
+    const { eps } = options;
+    expectNumber('layerNorm eps', eps, { min: 0 });
+    memory.floats({ x, weight, bias });
+    const d = x.shape.at(-1) ?? 0;
+    expectShape('weight', weight, [d]);
+    expectShape('bias', bias, [d]);
+    const out = memory.make(x.shape);
+    rowOffsets(x).forEach((start, r) => {
+      const values = x.data.subarray(start, start + d);
+      let [sum, squares] = [0, 0];
+      for (const value of values) sum += value;
+      const mean = sum / d;
+      for (const value of values) squares += (value - mean) ** 2;
+      const scale = 1 / Math.sqrt(squares / d + eps);
+      values.forEach((value, i) => {
+        out.data[r * d + i] = (value - mean) * scale * weight.data[weight.offset + i]! + bias.data[bias.offset + i]!;
+      });
+    });
+    return out;
+  }
+
   /** f(a, b), element by element */
   function elementwise(a: RefTensor, b: RefTensor, f: (a: number, b: number) => number): RefTensor {
     const [u, v] = [memory.values(a), memory.values(b)];
@@ -154,7 +178,7 @@ export function denseOperations(memory: Memory) {
     memory.write(to, memory.values(from));
   }
 
-  return { embed, linear, rmsNorm, add, siluGate, concat, last, copy };
+  return { embed, linear, rmsNorm, layerNorm, add, siluGate, concat, last, copy };
 }
 
 /** Σ u_e v_(start + e) over u, in four sums at once: an addition need not wait for the one before. */

@@ -5,6 +5,7 @@ import { attentionTests } from './suite/attention.js';
 import type { Suite } from './suite/context.js';
 import { convolutionTests } from './suite/convolution.js';
 import { denseTests } from './suite/dense.js';
+import { layerNormTests } from './suite/layer-norm.js';
 import { memoryTests } from './suite/memory.js';
 import { programTests } from './suite/program.js';
 import { refusalTests } from './suite/refusals.js';
@@ -68,6 +69,7 @@ export function backendSuite(options: BackendSuiteOptions): void {
     programTests(suite);
     refusalTests(suite);
     denseTests(suite);
+    layerNormTests(suite);
     weightTests(suite);
     convolutionTests(suite);
     ssdTests(suite);

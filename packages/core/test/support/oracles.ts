@@ -50,6 +50,22 @@ export function rmsNorm(
   });
 }
 
+/**
+ * w · (x − μ) / √(σ² + ε) + bias, without the sums that a backend takes: μ from the distances to the row's first number, σ² as half the mean square of the
+ * differences of all pairs.
+ */
+export function layerNorm(x: Numbers, w: Numbers, bias: Numbers, { eps }: { eps: number }): Float64Array {
+  const d = w.length;
+  const out = new Float64Array(x.length);
+  for (let start = 0; start < x.length; start += d) {
+    const away = fill(d, (i) => x[start + i]! - x[start]!);
+    const mean = sum(d, (i) => away[i]!) / d;
+    const variance = sum(d, (i) => sum(d, (j) => (away[i]! - away[j]!) ** 2)) / (2 * d * d);
+    for (let i = 0; i < d; i++) out[start + i] = (w[i]! * (away[i]! - mean)) / Math.sqrt(variance + eps) + bias[i]!;
+  }
+  return out;
+}
+
 export interface Conv {
   b: number;
   l: number;

@@ -17,7 +17,7 @@ export function parseMambaSsmConfig(json: JsonObject): ModelConfig {
   const nLayers = config.count('n_layer', 64);
   const vocabSize = config.count('vocab_size', 50277);
   const multiple = config.count('pad_vocab_size_multiple', 8);
-  config.only('rms_norm', [true], 'LayerNorm models are not supported');
+  const layerNorm = !config.flag('rms_norm', true);
   const ssm = new ConfigReader('config.json: ssm_cfg', config.object('ssm_cfg'));
   const mixer = parseMixer(ssm, dModel);
   const attentionLayers = layerIndices(config, nLayers);
@@ -38,6 +38,7 @@ export function parseMambaSsmConfig(json: JsonObject): ModelConfig {
     paddedVocabSize: roundUp(vocabSize, multiple),
     tieEmbeddings,
     normEps,
+    ...(layerNorm && { layerNorm }),
     layers: Array.from({ length: nLayers }, (_, i) => ({
       mixer: attention && attentionLayers.has(i) ? attention : mixer,
       ...(mlp && { mlp }),

@@ -108,7 +108,11 @@ function refuseOtherModels(config: ConfigReader, type: string): void {
   config.only('auto_map', [], "the checkpoint brings Python code of its own, which may be another model's");
   config.only('pruned_heads', [], 'heads were removed from the model');
   config.only('per_layer_config', [], 'layers that differ from each other are not supported');
-  config.only('rms_norm', [true], 'LayerNorm models are not supported');
+  config.only(
+    'rms_norm',
+    [true],
+    "transformers' Mamba has RMSNorms only; LayerNorm is read from mamba_ssm's own config",
+  );
   config.only('attn_layer_idx', [], 'attention layers are not supported');
   for (const [key, value] of Object.entries(generationDefaults)) {
     if (value === null) config.only(key, [], 'constraints on what is generated are not supported');

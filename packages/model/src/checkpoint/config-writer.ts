@@ -40,7 +40,7 @@ function onlyMixer(layers: readonly LayerConfig[]): LayerConfig['mixer'] | undef
 
 function transformersConfig(config: ModelConfig): JsonObject | undefined {
   const mixer = onlyMixer(config.layers);
-  if (!mixer || mixer.type === 'attention') return undefined;
+  if (!mixer || mixer.type === 'attention' || config.layerNorm) return undefined;
   const shared: JsonObject = {
     hidden_size: config.dModel,
     num_hidden_layers: config.layers.length,
@@ -91,7 +91,8 @@ function transformersConfig(config: ModelConfig): JsonObject | undefined {
   };
 }
 
-function mambaSsmConfig({ dModel, vocabSize, paddedVocabSize, tieEmbeddings, layers }: ModelConfig): JsonObject {
+function mambaSsmConfig(config: ModelConfig): JsonObject {
+  const { dModel, vocabSize, paddedVocabSize, tieEmbeddings, layers, layerNorm = false } = config;
   const mixers = layers.map(({ mixer }) => mixer);
   const ssm = onlyOf(mixers.filter((m): m is Mamba1Config | Mamba2Config => m.type !== 'attention'));
   const attention = onlyOf(mixers.filter((m): m is AttentionConfig => m.type === 'attention'));
@@ -104,7 +105,7 @@ function mambaSsmConfig({ dModel, vocabSize, paddedVocabSize, tieEmbeddings, lay
     ssm_cfg: ssm ? ssmConfig(ssm, dModel) : {},
     attn_layer_idx: mixers.flatMap((mixer, i) => (mixer.type === 'attention' ? [i] : [])),
     attn_cfg: attention ? attentionConfig(attention) : {},
-    rms_norm: true,
+    rms_norm: !layerNorm,
     residual_in_fp32: true,
     fused_add_norm: true,
     pad_vocab_size_multiple: multipleOf(vocabSize, paddedVocabSize),

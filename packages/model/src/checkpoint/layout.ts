@@ -20,29 +20,33 @@ const floats: ReadonlySet<string> = new Set(['f64', 'f32', 'f16', 'bf16', 'q8', 
  * A head that is tied to the embedding is not listed.
  */
 export function expectedTensors(config: ModelConfig): Map<string, ExpectedTensor> {
-  const { dModel, paddedVocabSize, layers, tieEmbeddings } = config;
+  const { dModel, paddedVocabSize, layers, tieEmbeddings, layerNorm } = config;
   const tensors = new Map<string, ExpectedTensor>();
   const add = (name: string, shape: Shape, fileShape = shape) => tensors.set(name, { shape, fileShape });
+  const norm: Norm = (name) =>
+    [`${name}.weight`, ...(layerNorm ? [`${name}.bias`] : [])].map((full): Row => [full, [dModel]]);
   add('embedding.weight', [paddedVocabSize, dModel]);
   for (const [i, layer] of layers.entries()) {
     const at = (name: string) => `layers.${i}.${name}`;
-    add(at('norm.weight'), [dModel]);
-    for (const [name, shape, fileShape] of layerTensors(layer, dModel)) add(at(name), shape, fileShape);
+    for (const [name, shape, fileShape] of layerTensors(layer, dModel, norm)) add(at(name), shape, fileShape);
   }
-  add('norm_f.weight', [dModel]);
+  for (const [name, shape] of norm('norm_f')) add(name, shape);
   if (!tieEmbeddings) add('lm_head.weight', [paddedVocabSize, dModel]);
   return tensors;
 }
 
 type Row = [name: string, shape: Shape, fileShape?: Shape];
+/** The tensors of a norm of the residual stream. */
+type Norm = (name: string) => Row[];
 
-function layerTensors({ mixer, mlp }: LayerConfig, dModel: number): Row[] {
+function layerTensors({ mixer, mlp }: LayerConfig, dModel: number, norm: Norm): Row[] {
   const named = mixerTensors(mixer, dModel).map(([name, ...shapes]): Row => [`mixer.${name}`, ...shapes]);
-  if (!mlp) return named;
+  const first = [...norm('norm'), ...named];
+  if (!mlp) return first;
   const { hidden, bias } = mlp;
   return [
-    ...named,
-    ['norm2.weight', [dModel]],
+    ...first,
+    ...norm('norm2'),
     ...linear('mlp.fc1', 2 * hidden, dModel, bias),
     ...linear('mlp.fc2', dModel, hidden, bias),
   ];

@@ -70,6 +70,7 @@ export const layouts = {
     eps: 'f32',
     gateAfter: 'u32',
   },
+  layerNorm: { x: 'rows', weight: 'u32', bias: 'u32', out: 'u32', count: 'u32', d: 'u32', eps: 'f32' },
   /** a + b, or a ∘ silu(b) */
   elementwise: { a: 'rows', b: 'rows', out: 'u32', count: 'u32', d: 'u32', gate: 'u32' },
   last: { x: 'steps', lengths: 'u32', out: 'u32', b: 'u32', l: 'u32', d: 'u32' },

@@ -1,6 +1,7 @@
 import {
   expectNumber,
   expectShape,
+  type LayerNormOptions,
   type LinearOptions,
   refuseUnknown,
   type RmsNormOptions,
@@ -100,6 +101,28 @@ export function denseOperations(memory: Memory, weightFields: (what: string, wei
     return out;
   }
 
+  /** weight · (x − μ) / √(σ² + ε) + bias, μ and σ² of each row */
+  function layerNorm(x: CpuTensor, weight: CpuTensor, bias: CpuTensor, options: LayerNormOptions): CpuTensor {
+    refuseUnknown('layerNorm', options, ['eps']);
+    const { eps } = options;
+    expectNumber('layerNorm eps', eps, { min: 0 });
+    const d = x.shape.at(-1) ?? 0;
+    memory.floats({ x, weight, bias });
+    expectShape('weight', weight, [d]);
+    expectShape('bias', bias, [d]);
+    const out = memory.make(x.shape);
+    memory.run('layerNorm', {
+      x: rowsOf(memory, x),
+      weight: addressOf(weight),
+      bias: addressOf(bias),
+      out: addressOf(out),
+      count: d === 0 ? 0 : rowCount(x),
+      d,
+      eps,
+    });
+    return out;
+  }
+
   function elementwise(a: CpuTensor, b: CpuTensor, gate: 0 | 1): CpuTensor {
     const out = memory.make(a.shape);
     const fields = { a: rowsOf(memory, a), b: rowsOf(memory, b), out: addressOf(out), gate };
@@ -167,5 +190,5 @@ export function denseOperations(memory: Memory, weightFields: (what: string, wei
     memory.finish();
   }
 
-  return { embed, linear, rmsNorm, add, siluGate, concat, last, copy };
+  return { embed, linear, rmsNorm, layerNorm, add, siluGate, concat, last, copy };
 }

@@ -10,7 +10,7 @@ export function memoryTests(suite: Suite): void {
     const { backend: name, device, operations } = backend.describe();
     expect(name).toBe(backend.name);
     expect(device).not.toBe('');
-    for (const operation of ['linear', 'ssd', 'causalConv1d', 'selectiveScan', 'rmsNorm', 'sample']) {
+    for (const operation of ['linear', 'ssd', 'causalConv1d', 'selectiveScan', 'rmsNorm', 'layerNorm', 'sample']) {
       expect(operations[operation]?.variant, operation).toBeTruthy();
     }
     expect(backend.lookahead).toBeGreaterThanOrEqual(1);
