@@ -3,13 +3,14 @@ import { dirname, join, resolve } from 'node:path';
 import { defineConfig, type Plugin } from 'vitest/config';
 
 /** Where packages are installed from their tarballs; given, the tests import those in place of the sources. */
-const published = process.env['MAMBA2_PUBLISHED'];
+export const published = process.env['MAMBA2_PUBLISHED'];
 
 /** Takes whatever a test imports from an entry point of a package (its own `src/index` or `src/…/index`, or `@mamba2/…`) from what is published. */
 function fromPublished(folder: string): Plugin {
+  // A package that is installed is all there is of it: a file that it lacks is an error, and not taken from the source.
   const entry = (name: string, path = 'index') => {
-    const file = join(folder, '@mamba2', name, `dist/${path}.js`);
-    return existsSync(file) ? file : undefined;
+    const installed = join(folder, '@mamba2', name);
+    return existsSync(installed) ? join(installed, `dist/${path}.js`) : undefined;
   };
   return {
     name: 'from-published',

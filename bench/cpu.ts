@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { wasm } from '@mamba2/ssd-cpu';
 import { benchLengths, benchPositions, benchStoryteller, benchThreads } from './cpu/alone.ts';
-import { agree, difference, inTurn, note, save } from './cpu/measure.ts';
+import { agree, difference, finish, inTurn, note } from './cpu/measure.ts';
 import { m129, n, p, type RandomModel, randomModel, small } from './cpu/network.ts';
 import { llamaCpp } from './cpu/llama.ts';
 import { loadOnnxRuntime, theirs, theirSsd } from './cpu/onnxruntime.ts';
@@ -11,10 +11,11 @@ import { peers } from './peers.ts';
 
 /**
  * Ours beside onnxruntime-web, both in WebAssembly, and llama.cpp, native code through node-llama-cpp: first that they compute the same, then times, taken in turn; and ours alone.
- * `pnpm bench cpu [ssd] [small] [129m] [storyteller] [positions] [lengths] [threads] [--threads 2] [--relaxed]`.
- * The peers are fetched on the first run; results go to bench/results/cpu.
+ * `pnpm bench cpu [ssd] [small] [129m] [storyteller] [positions] [lengths] [threads] [--threads 2] [--relaxed] [--save]`.
+ * The peers are fetched when one of the first three needs them; `--save` puts the results into bench/results/cpu.
  */
 async function benchSsd(threads: number): Promise<void> {
+  peers();
   const [l, h] = [512, 8];
   console.log(`SSD alone, l=${l}, h=${h}, p=${p}, n=${n}, ${threads} threads`);
   const random = (count: number, scale: number, shift = 0) =>
@@ -63,6 +64,7 @@ function softmax(logits: Float32Array): Float32Array {
 }
 
 async function benchModel(model: RandomModel, threads: number, rounds: number): Promise<void> {
+  peers();
   console.log(`${model.name}: ${model.dModel} × ${model.layers}, f32, prefill of 512 and decoding, ${threads} threads`);
   const backend = await wasm({ threads });
   const [stored, q8, q4] = [ours(backend, model), ours(backend, model, 'q8'), ours(backend, model, 'q4')];
@@ -116,7 +118,11 @@ async function benchModel(model: RandomModel, threads: number, rounds: number): 
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { threads: { type: 'string', default: '2' }, relaxed: { type: 'boolean', default: false } },
+  options: {
+    threads: { type: 'string', default: '2' },
+    relaxed: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
+  },
 });
 const programs: Record<string, (threads: number) => Promise<void>> = {
   ssd: benchSsd,
@@ -131,11 +137,11 @@ const unknown = wanted.filter((name) => !(name in programs));
 if (unknown.length > 0)
   throw new Error(`no such program: ${unknown.join(', ')}; there are ${Object.keys(programs).join(', ')}`);
 const threads = Number(options.threads);
-peers();
 // Node 20 has relaxed SIMD behind a flag; later engines have it by default.
 if (options.relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
 for (const name of wanted.length > 0 ? wanted : Object.keys(programs)) {
   await programs[name]!(threads);
-  save(`${name}-${threads}${options.relaxed ? '-relaxed' : ''}`, { threads, relaxed: options.relaxed });
+  const file = `${name}-${threads}${options.relaxed ? '-relaxed' : ''}`;
+  finish({ threads, relaxed: options.relaxed }, options.save ? file : undefined);
 }
 process.exit();

@@ -3,7 +3,7 @@ import { cpus, loadavg } from 'node:os';
 
 export type Contender = readonly [name: string, run: () => Promise<unknown>];
 
-/** Everything measured since the last {@link save}, by what was measured; milliseconds unless a name says otherwise. */
+/** Everything measured since the last {@link finish}, by what was measured; milliseconds unless a name says otherwise. */
 let results: Record<string, Record<string, number>> = {};
 
 export function note(what: string, values: Record<string, number>): void {
@@ -68,11 +68,13 @@ export function agree(what: string, a: Float32Array, b: Float32Array): void {
   if (!(relative < 1e-3)) throw new Error(`${what}: the contenders compute different things`);
 }
 
-/** Keeps the results so far as JSON, with what they were measured on; what follows begins anew. */
-export function save(name: string, conditions: object): void {
-  const folder = new URL('../results/cpu/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const machine = { cpu: cpus()[0]!.model, cores: cpus().length, node: process.version, load: loadavg()[0] };
-  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify({ machine, ...conditions, results }, null, 2)}\n`);
+/** Ends what has been measured so far, and keeps it as JSON under a name, if there is one, with what it was measured on; what follows begins anew. */
+export function finish(conditions: object, name?: string): void {
+  if (name !== undefined) {
+    const folder = new URL('../results/cpu/', import.meta.url);
+    mkdirSync(folder, { recursive: true });
+    const machine = { cpu: cpus()[0]!.model, cores: cpus().length, node: process.version, load: loadavg()[0] };
+    writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify({ machine, ...conditions, results }, null, 2)}\n`);
+  }
   results = {};
 }

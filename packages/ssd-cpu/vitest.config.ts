@@ -1,7 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { findBrowser } from '../../tools/browser/browser.ts';
-import { shared } from '../../vitest.shared.ts';
+import { published, shared } from '../../vitest.shared.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Headers with which a page is cross-origin isolated. */
 const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
@@ -12,7 +15,7 @@ async function inChromium(name: string, headers: Record<string, string>) {
   const launchOptions = { ...found, args: [...args] };
   return {
     ...shared,
-    server: { headers },
+    server: { headers, fs: { allow: [root, ...(published === undefined ? [] : [published])] } },
     test: {
       ...shared.test,
       name,
@@ -28,9 +31,8 @@ async function inChromium(name: string, headers: Record<string, string>) {
   };
 }
 
-/** Where there is no browser and none can be fetched, `REQUIRE_GPU=1` makes that a failure. What is published is tried in pages by `packed`. */
+/** Where there is no browser and none can be fetched, `REQUIRE_GPU=1` makes that a failure. */
 async function browsers() {
-  if (process.env['MAMBA2_PUBLISHED'] !== undefined) return [];
   try {
     return [await inChromium('isolated page', isolation), await inChromium('page without isolation', {})];
   } catch (error) {

@@ -11,7 +11,7 @@ const node = mergeConfig(shared, {
   test: {
     name: 'node',
     exclude: ['test/browser/**'],
-    globalSetup: ['../../tools/gpu/setup.ts'],
+    globalSetup: ['test/support/shaders.ts', '../../tools/gpu/setup.ts'],
     pool: 'forks',
     testTimeout: 600_000,
   },
@@ -28,6 +28,7 @@ async function inBrowser() {
       test: {
         name: 'chromium',
         exclude: ['test/*.test.ts'],
+        globalSetup: ['test/support/shaders.ts'],
         provide: { goldens: `/@fs${root}fixtures/goldens/` },
         testTimeout: 600_000,
         browser: {

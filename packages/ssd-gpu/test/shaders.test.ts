@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, inject, it } from 'vitest';
-import { shadersModule, target } from '../scripts/shaders.js';
 import { kernelsOf } from '../src/describe.js';
 import { openGpu } from '../src/open.js';
 import { findGpu } from '../src/runtime/gpu.js';
@@ -16,10 +14,6 @@ import {
   splitFlags,
   type Variant,
 } from '../src/runtime/kernel.js';
-
-it('the module of shader texts is up to date: run `pnpm shaders`', () => {
-  expect(readFileSync(target, 'utf8')).toBe(shadersModule());
-});
 
 /** Values for every constant that some kernel is compiled for. */
 const constants: Constants = {
