@@ -70,7 +70,7 @@ export interface LoadProgress {
   total: number;
   /** The tensor that came last, or the file that is fetched. */
   tensor: string;
-  /** Another tab fetches the file, and this one waits for it. */
+  /** Another tab or process fetches the file, and this one waits for it. */
   elsewhere?: boolean;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -364,6 +364,61 @@ describe('the cache', () => {
       expect(await refusal(all())).toMatch(message);
       expect(await all()).toEqual(want);
     }
+  });
+
+  /** Until the weights are asked for; they come once the result is called. */
+  function held(): { asked: Promise<void>; send: () => void } {
+    let send = () => {};
+    const asked = new Promise<void>((resolve) => {
+      hub.interfere = (_, response, path) => {
+        if (!path.startsWith('/cdn/')) return false;
+        const bytes = hub.files[WEIGHTS]!;
+        send = () => response.writeHead(200).end(bytes);
+        resolve();
+        return true;
+      };
+    });
+    return { asked, send: () => send() };
+  }
+  const lock = () =>
+    join(cache, 'models--someone--tiny-mamba2', 'blobs', `${hashOf(WEIGHTS, hub.files[WEIGHTS]!)}.lock`);
+
+  test('is waited for only until the signal aborts, and whoever fetches goes on', async () => {
+    const { asked, send } = held();
+    const first = all();
+    await asked;
+    const abort = new AbortController();
+    const onFetch = ({ elsewhere }: FetchProgress) => elsewhere && abort.abort('enough');
+    await expect(all({ signal: abort.signal, onFetch })).rejects.toBe('enough');
+    send();
+    expect(await first).toEqual(want);
+    expect(hub.seen.filter((line) => line.includes('/cdn/'))).toHaveLength(1);
+    expect(blobs().filter((name) => name.endsWith('.lock'))).toEqual([]);
+  });
+
+  test.each([
+    ['of another machine', JSON.stringify({ machine: 'far away', pid: 1, part: 'x' })],
+    ['that says nothing', ''],
+    ['with a part that is none', JSON.stringify({ machine: 'far away', pid: 1, part: '../../../x' })],
+  ])('a lock %s holds for as long as it is touched, and a minute', async (_, text) => {
+    await all();
+    rmSync(lock().replace(/\.lock$/, ''));
+    writeFileSync(lock(), text);
+    hub.seen.length = 0;
+    const loading = all();
+    await expect.poll(() => hub.seen.filter((line) => line.includes('/tree/')).length).toBe(2);
+    const long = new Date(Date.now() - 70_000);
+    utimesSync(lock(), long, long);
+    expect(await loading).toEqual(want);
+    expect(blobs().filter((name) => name.includes('.lock'))).toEqual([]);
+  });
+
+  test('one that failed does not hold up the next', async () => {
+    hub.interfere = (_, response, path) => path.startsWith('/cdn/') && Boolean(response.writeHead(404).end());
+    expect(await refusal(all())).toMatch(/404|not found/);
+    hub.interfere = undefined;
+    expect(await all()).toEqual(want);
+    expect(blobs().filter((name) => name.includes('.lock'))).toEqual([]);
   });
 
   test('that can not be written says so', async () => {

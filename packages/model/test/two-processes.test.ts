@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -68,47 +68,73 @@ async function expectOneWholeBlob(): Promise<void> {
   expect(await idsOf(kept, [5, 17, 250], options)).toEqual(await idsOf(want, [5, 17, 250], options));
 }
 
-test('two processes that load one model into one cache at once both end right', async () => {
-  const both = await Promise.all([start(), start()]);
-  // The weights come in halves, and the second half only once both processes have the first.
+/** Sends the first half of the weights and holds the rest back. */
+function sendHalf(): { asked: string[]; half: Promise<void>; sendRest: () => void } {
   const bytes = files[WEIGHTS]!;
-  const held: (() => void)[] = [];
-  hub.interfere = (_, response, path) => {
-    if (!path.startsWith('/cdn/')) return false;
-    response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` });
-    response.write(bytes.subarray(0, bytes.length / 2));
-    held.push(() => response.end(bytes.subarray(bytes.length / 2)));
-    if (held.length === 2) for (const send of held) send();
-    return true;
-  };
-  for (const { child } of both) child.stdin.write('\n');
-  const [one, two] = await Promise.all(both.map(idsFrom));
-  expect(one).toEqual(two);
-  expect(held).toHaveLength(2);
-  await Promise.all(both.map(({ child }) => child.exitCode ?? once(child, 'exit')));
-  await expectOneWholeBlob();
-});
-
-test('a process that is killed while it fetches leaves nothing that another takes for whole', async () => {
-  const bytes = files[WEIGHTS]!;
-  const [first, second] = await Promise.all([start(), start()]);
-  const sent = new Promise<void>((resolve) => {
-    hub.interfere = (_, response, path) => {
+  const asked: string[] = [];
+  let sendRest = () => {};
+  const half = new Promise<void>((resolve) => {
+    hub.interfere = (request, response, path) => {
       if (!path.startsWith('/cdn/')) return false;
+      asked.push(request.headers.range!);
+      if (asked.length > 1) return false;
       response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` });
       response.write(bytes.subarray(0, bytes.length / 2), () => resolve());
+      sendRest = () => response.end(bytes.subarray(bytes.length / 2));
       return true;
     };
   });
+  return { asked, half, sendRest: () => sendRest() };
+}
+
+test('of two processes that load one model into one cache, one fetches and the other waits', async () => {
+  const [first, second] = await Promise.all([start(), start()]);
+  const { asked, half, sendRest } = sendHalf();
   first.child.stdin.write('\n');
-  await sent;
+  await half;
+  second.child.stdin.write('\n');
+  expect((await second.lines.next()).value).toBe('waits');
+  sendRest();
+  expect(await idsFrom(first)).toEqual(await idsFrom(second));
+  expect(asked).toEqual(['bytes=0-']);
+  await expectOneWholeBlob();
+});
+
+test('that begin in the same moment: still no byte comes twice', async () => {
+  const both = await Promise.all([start(), start()]);
+  for (const { child } of both) child.stdin.write('\n');
+  const lines = await Promise.all(
+    both.map(async ({ lines: each }) => {
+      const line = (await each.next()).value as string;
+      return line === 'waits' ? ((await each.next()).value as string) : line;
+    }),
+  );
+  expect(lines[0]).toEqual(lines[1]);
+  for (const file of ['/cdn/', '/config.json'])
+    expect(hub.seen.filter((line) => line.includes(file)).map((line) => line.split(' ')[2])).toEqual(['bytes=0-']);
+  await expectOneWholeBlob();
+});
+
+test.each(['waits for it', 'comes later'])('a process that %s goes on where a killed one stopped', async (how) => {
+  const [first, second] = await Promise.all([start(), start()]);
+  const { asked, half } = sendHalf();
+  first.child.stdin.write('\n');
+  await half;
+  // On the disk, too, where the other one finds it.
+  const folder = join(cache, 'models--someone--tiny-mamba2', 'blobs');
+  const fetched = () =>
+    readdirSync(folder)
+      .filter((name) => name.startsWith(hashOf(WEIGHTS, files[WEIGHTS]!)) && name.endsWith('.incomplete'))
+      .map((name) => statSync(join(folder, name)).size);
+  await expect.poll(fetched).toEqual([Math.floor(files[WEIGHTS]!.length / 2)]);
+  if (how === 'waits for it') {
+    second.child.stdin.write('\n');
+    expect((await second.lines.next()).value).toBe('waits');
+  }
   first.child.kill('SIGKILL');
   await once(first.child, 'exit');
-  hub.interfere = undefined;
-  second.child.stdin.write('\n');
+  if (how === 'comes later') second.child.stdin.write('\n');
   expect(await idsFrom(second)).toHaveLength(8);
-  const folder = join(cache, 'models--someone--tiny-mamba2', 'blobs');
-  const left = readdirSync(folder).filter((name) => name.endsWith('.incomplete'));
-  for (const name of left) rmSync(join(folder, name));
+  expect(asked).toEqual(['bytes=0-', `bytes=${Math.floor(files[WEIGHTS]!.length / 2)}-`]);
   await expectOneWholeBlob();
 });

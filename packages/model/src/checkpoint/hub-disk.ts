@@ -3,6 +3,7 @@ import { diskFile } from './disk-file.js';
 import type { RandomAccessFile } from './file.js';
 import type { Fetching, HubCache, HubFile, HubSnapshot } from './hub.js';
 import { fileHash } from './hub-hash.js';
+import { Turns } from './hub-turns.js';
 import { shown } from './shown.js';
 
 type Fs = typeof import('node:fs/promises');
@@ -10,11 +11,17 @@ type Path = typeof import('node:path');
 type Os = typeof import('node:os');
 interface Process {
   env: Record<string, string | undefined>;
+  pid: number;
+  kill(pid: number, signal: 0): unknown;
   getBuiltinModule?: (id: string) => unknown;
 }
 
 /** A part that no one has added to for so long, in milliseconds, belongs to a process that is gone. */
 const abandoned = 10 * 60_000;
+
+/** How names of parts end, and of those that a process which is gone left. */
+const partEnd = '.incomplete';
+const leftEnd = `.left${partEnd}`;
 
 /**
  * The folder in which huggingface_hub and others keep files of a hub (its "Understand caching"): `models--owner--name` with `refs` (what a revision
@@ -28,10 +35,11 @@ export async function diskCache(place: true | string): Promise<HubCache | undefi
   const fs = get?.('node:fs/promises') as Fs | undefined;
   if (!process || !get || !fs) return undefined;
   const path = get('node:path') as Path;
+  const os = get('node:os') as Os;
   const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env;
-  const home = () => XDG_CACHE_HOME ?? path.join((get('node:os') as Os).homedir(), '.cache');
+  const home = () => XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache');
   const root = place === true ? (HF_HUB_CACHE ?? path.join(HF_HOME ?? path.join(home(), 'huggingface'), 'hub')) : place;
-  return new DiskCache(fs, path, root);
+  return new DiskCache(fs, path, root, await Turns.of(fs, os, process));
 }
 
 class DiskCache implements HubCache {
@@ -39,6 +47,7 @@ class DiskCache implements HubCache {
     private readonly fs: Fs,
     private readonly path: Path,
     private readonly root: string,
+    private readonly turns: Turns,
   ) {}
 
   async remembered(id: string, revision: string) {
@@ -71,11 +80,7 @@ class DiskCache implements HubCache {
   async complete(snapshot: HubSnapshot, file: HubFile, fetching: Fetching): Promise<RandomAccessFile> {
     const folder = this.#folderOf(snapshot.id);
     const blob = this.#blobOf(snapshot, file);
-    const size = await this.fs.stat(blob).then(
-      (stats) => stats.size,
-      () => undefined,
-    );
-    if (size !== file.size) await this.#writing(() => this.#bring(blob, file, fetching));
+    if (!(await this.#isWhole(blob, file))) await this.#writing(() => this.#bringInTurn(blob, file, fetching));
     await this.#writing(() =>
       this.#link(blob, this.path.join(folder, 'snapshots', snapshot.commit, ...file.path.split('/'))),
     );
@@ -83,13 +88,37 @@ class DiskCache implements HubCache {
   }
 
   async forget(snapshot: HubSnapshot, file: HubFile): Promise<void> {
-    await this.#writing(() => this.fs.rm(`${this.#blobOf(snapshot, file)}.incomplete`, { force: true }));
+    await this.#writing(() => this.fs.rm(`${this.#blobOf(snapshot, file)}${partEnd}`, { force: true }));
+  }
+
+  /** By its size: what lies under a blob's name was verified when it came there. */
+  async #isWhole(blob: string, { size }: HubFile): Promise<boolean> {
+    return this.fs.stat(blob).then(
+      (stats) => stats.size === size,
+      () => false,
+    );
+  }
+
+  /** Brings a blob, unless another process has by the time that this one's turn comes. */
+  async #bringInTurn(blob: string, file: HubFile, fetching: Fetching): Promise<void> {
+    await this.fs.mkdir(this.path.dirname(blob), { recursive: true });
+    const [folder, name] = [this.path.dirname(blob), this.path.basename(blob)];
+    const part = `${name}.${crypto.randomUUID().slice(0, 8)}${partEnd}`;
+    const bring = async () => {
+      if (!(await this.#isWhole(blob, file))) await this.#bring(blob, this.path.join(folder, part), file, fetching);
+    };
+    // What a killed process filled gets a name by which `#claim` knows that nobody does any longer.
+    const leave = async (left: string) => {
+      if (this.path.basename(left) !== left || !left.startsWith(`${name}.`) || !left.endsWith(partEnd)) return;
+      const free = this.path.join(folder, `${left.slice(0, -partEnd.length)}${leftEnd}`);
+      await this.fs.rename(this.path.join(folder, left), free).catch(() => {});
+    };
+    await this.turns.take(`${blob}.lock`, part, bring, leave, fetching);
   }
 
   /** Brings a blob: into a file that is this call's alone, and under the blob's own name once its hash is right. */
-  async #bring(blob: string, file: HubFile, { fetch, onArrived }: Fetching): Promise<void> {
-    await this.fs.mkdir(this.path.dirname(blob), { recursive: true });
-    const part = await this.#claim(blob, file.size);
+  async #bring(blob: string, part: string, file: HubFile, { fetch, onArrived }: Fetching): Promise<void> {
+    await this.#claim(blob, part, file.size);
     const here = diskFile(shown(file.path), part);
     const handle = await this.fs.open(part, 'a+');
     try {
@@ -119,7 +148,7 @@ class DiskCache implements HubCache {
       await handle.sync();
     } catch (error) {
       // What has come so far waits for the next attempt.
-      await this.fs.rename(part, `${blob}.incomplete`).catch(() => {});
+      await this.fs.rename(part, `${blob}${partEnd}`).catch(() => {});
       throw error;
     } finally {
       await handle.close();
@@ -127,28 +156,23 @@ class DiskCache implements HubCache {
     await this.fs.rename(part, blob);
   }
 
-  /**
-   * A file to write to that nobody else does: renaming is atomic, so of several processes one goes on with what an earlier attempt left, and the
-   * others begin anew.
-   */
-  async #claim(blob: string, size: number): Promise<string> {
-    const mine = `${blob}.${crypto.randomUUID().slice(0, 8)}.incomplete`;
+  /** Gives `part` what an earlier attempt left, if anything: renaming is atomic, so nobody else goes on with the same. */
+  async #claim(blob: string, part: string, size: number): Promise<void> {
     const name = this.path.basename(blob);
     const folder = this.path.dirname(blob);
     for (const other of (await this.fs.readdir(folder)).sort()) {
-      if (!other.startsWith(`${name}.`) || !other.endsWith('.incomplete')) continue;
-      const stats = await this.fs.stat(this.path.join(folder, other)).catch(() => undefined);
-      const isFree = other === `${name}.incomplete` || (stats && Date.now() - stats.mtimeMs > abandoned);
-      if (!stats || !isFree || stats.size > size) continue;
-      if (
-        await this.fs.rename(this.path.join(folder, other), mine).then(
-          () => true,
-          () => false,
-        )
-      )
-        return mine;
+      if (!other.startsWith(`${name}.`) || !other.endsWith(partEnd)) continue;
+      const from = this.path.join(folder, other);
+      const stats = await this.fs.stat(from).catch(() => undefined);
+      if (!stats || stats.size > size) continue;
+      const isLeft = other === `${name}${partEnd}` || other.endsWith(leftEnd);
+      if (!isLeft && Date.now() - stats.mtimeMs <= abandoned) continue;
+      const isMine = await this.fs.rename(from, part).then(
+        () => true,
+        () => false,
+      );
+      if (isMine) return;
     }
-    return mine;
   }
 
   /** A commit's file as a link to its blob; a copy where links are not allowed. */

@@ -32,7 +32,7 @@ export interface FetchProgress {
   readonly fetched: number;
   /** Bytes of the whole file. */
   readonly total: number;
-  /** Another tab fetches it, and this one waits. */
+  /** Another tab or process fetches it, and this one waits. */
   readonly elsewhere?: boolean;
 }
 
