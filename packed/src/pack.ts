@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+/** The repository's folder. */
+export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A published package as its tarball holds it. */
 export interface Packed {
@@ -39,7 +40,7 @@ export async function temporary(name: string): Promise<{ path: string; remove: (
 }
 
 /** The packages that are published, by name: every workspace that is not private. */
-async function publishedFolders(): Promise<Packed[]> {
+export async function publishedFolders(): Promise<Packed[]> {
   const found: Packed[] = [];
   for (const parent of ['packages', 'apps', 'models']) {
     for (const entry of await readdir(join(root, parent))) {

@@ -1,34 +1,25 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { run, temporary } from '../src/pack.js';
+import { root, run, temporary } from '../src/pack.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
 const changesets = createRequire(join(root, 'package.json')).resolve('@changesets/cli/bin.js');
 const folders = inject('packages').map(([name, { folder }]) => [name, folder.slice(root.length)] as const);
 
-let clone: Awaited<ReturnType<typeof temporary>>;
+let copy: Awaited<ReturnType<typeof temporary>>;
 beforeEach(async () => {
-  clone = await temporary('clone');
-  await run('git', ['clone', '--quiet', '--depth', '1', '--no-checkout', `file://${root}`, clone.path], root);
-  // All that changesets reads: no models, no fixtures.
-  const wanted = [
-    '/package.json',
-    '/pnpm-*.yaml',
-    '/.changeset',
-    '/.prettierrc.json',
-    ...folders.map(([, at]) => `/${at}/package.json`),
-  ];
-  await run('git', ['sparse-checkout', 'set', '--no-cone', ...wanted], clone.path);
-  await run('git', ['checkout', '--quiet'], clone.path);
+  copy = await temporary('copy');
+  // All that changesets reads: no models, no fixtures. Copied, so that a tree without git has this test, too.
+  const wanted = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', '.changeset', '.prettierrc.json'];
+  for (const path of [...wanted, ...folders.map(([, at]) => `${at}/package.json`)])
+    await cp(join(root, path), join(copy.path, path), { recursive: true });
 });
-afterEach(() => clone.remove());
+afterEach(() => copy.remove());
 
 async function versions(): Promise<Record<string, string>> {
   const read = folders.map(async ([name, at]) => {
-    const { version } = JSON.parse(await readFile(join(clone.path, at, 'package.json'), 'utf8')) as { version: string };
+    const { version } = JSON.parse(await readFile(join(copy.path, at, 'package.json'), 'utf8')) as { version: string };
     return [name, version] as const;
   });
   return Object.fromEntries(await Promise.all(read));
@@ -36,10 +27,10 @@ async function versions(): Promise<Record<string, string>> {
 
 /** What `changeset version` moves when one package has a change of this kind. */
 async function moved(name: string, bump: 'patch' | 'minor'): Promise<string[]> {
-  await run('bash', ['-c', 'rm -f .changeset/*.md'], clone.path);
-  await writeFile(join(clone.path, '.changeset/one.md'), `---\n'${name}': ${bump}\n---\n\nA change.\n`);
+  await run('bash', ['-c', 'rm -f .changeset/*.md'], copy.path);
+  await writeFile(join(copy.path, '.changeset/one.md'), `---\n'${name}': ${bump}\n---\n\nA change.\n`);
   const before = await versions();
-  await run(process.execPath, [changesets, 'version'], clone.path);
+  await run(process.execPath, [changesets, 'version'], copy.path);
   const after = await versions();
   return Object.keys(after)
     .filter((each) => after[each] !== before[each])

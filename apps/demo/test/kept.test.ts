@@ -110,7 +110,7 @@ test('an address that can no longer be reached is served from what is kept; one 
   await nextVisit(page);
   interfere((_, response) => !!response.writeHead(403).end());
   await openAddress(page, server.url);
-  await page.getByRole('alert').getByText('403').waitFor();
+  await page.getByRole('alert').getByText('403 Forbidden').waitFor();
   interfere(unreachable);
   await openAddress(page, server.url);
   await loaded(page, `${server.url}, as kept`);
