@@ -11,7 +11,7 @@ import { Mamba2 } from '@mamba2/model';
 import { storyteller } from '@mamba2/storyteller';
 
 import { factorsOf, headOf } from '../src/duality/head.ts';
-import { type HeadMeasures, measureHead } from '../src/duality/measures.ts';
+import { type HeadMeasures, LEAST_REACH, measureHead } from '../src/duality/measures.ts';
 
 /** Texts of the kinds the storyteller has read; short enough that single tokens can be read off the axes. */
 const candidates = [
@@ -32,9 +32,6 @@ const candidates = [
   'To be or not to be, that is the question, and the question is to be or not to be.',
   'First came the cat. After the cat came the dog. After the dog came the horse. Last came the king.',
 ];
-
-/** A head that looks at its neighbours only has hardly any entries to compare. */
-const LEAST_REACH = 3;
 
 /** What the storyteller's heads have to show. Copying is measured, too: no head does it by more than a factor of three. */
 const measures = ['focus', 'reset', 'words'] as const;

@@ -47,6 +47,10 @@ test('the table has core’s counts for one’s own sizes, and refuses what is n
   await set({ 'n, states': 0 });
   await page.getByRole('alert').filter({ hasText: 'n is a whole number from 1 to 256' }).waitFor();
   expect(await button(page, 'Run the benchmark').isDisabled()).toBe(true);
+  // The last counts stay where they are while a number is typed.
+  expect(parse((await page.locator('[data-test=ssm-multiplyAdds]').textContent())!)).toBe(
+    costs('ssm', size).multiplyAdds,
+  );
   await set(small);
 });
 

@@ -1,6 +1,7 @@
 import { attentionMatrix, denseBlock, headGenerators, hostTensor, ssdRecurrent, uniform } from '@mamba2/core';
 import { numericalRank, semiseparableOrder } from '@mamba2/core/ranks';
-import type { InspectedLayer } from '@mamba2/model';
+import { type InspectedLayer, Mamba2 } from '@mamba2/model';
+import { storyteller } from '@mamba2/storyteller';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { median } from '../src/figures/median.js';
@@ -9,8 +10,12 @@ import { asHeads, asProblem, factorsOf, type Head, headOf } from '../src/duality
 import { pokeHead, respond } from '../src/duality/impulse.js';
 import { breakInvariance } from '../src/duality/invariance.js';
 import { fitBlock, lookAt, maskedMatrix, masks, withStates } from '../src/duality/lens.js';
-import { measureHead } from '../src/duality/measures.js';
+import found from '../src/duality/examples.json' with { type: 'json' };
+import { LEAST_REACH, measureHead } from '../src/duality/measures.js';
+import type { Example } from '../src/duality/state.js';
 import { presets, presetSignal, remember, SAMPLES, stroke } from '../src/duality/memory.js';
+
+const examples = found as readonly Example[];
 
 /** float64 sums of some hundred terms. */
 const ROUNDING = 1e-12;
@@ -252,5 +257,28 @@ describe('the measures', () => {
       text,
     );
     expect(near.reach).toBe(0);
+  });
+
+  test('put the heads that the page ships first among all heads on their sentence, with the numbers it tells', async () => {
+    const model = await Mamba2.load(storyteller, { backend: 'reference' });
+    const tokenizer = model.tokenizer!;
+    for (const example of examples) {
+      const { ids } = tokenizer.encode(example.text);
+      const tokens = ids.map((id) => tokenizer.decode([id]));
+      const all = (await model.inspect(ids)).flatMap((layer) =>
+        Array.from({ length: layer.A.data.length }, (_, head) => {
+          const { M, decays } = factorsOf(headOf(layer, head));
+          return { layer: layer.layer, head, measures: measureHead(M, decays, { ids, tokens }) };
+        }),
+      );
+      // Heads that see hardly more than their neighbours are out of the script's running.
+      const running = all.filter(({ measures }) => measures.reach >= LEAST_REACH);
+      const most = Math.max(...running.map(({ measures }) => measures[example.measure]));
+      const { measures } = running.find(({ layer, head }) => layer === example.layer && head === example.head)!;
+      expect(measures[example.measure], example.text).toBe(most);
+      for (const [name, value] of Object.entries(measures))
+        expect(example.measures[name], `${example.text}, ${name}`).toBe(Math.round(value * 100) / 100);
+    }
+    model.dispose();
   });
 });

@@ -128,6 +128,14 @@ test('an address without a model is told', async () => {
   const notice = page.getByRole('alert');
   await notice.waitFor();
   expect(await notice.textContent()).toContain('config.json');
+  // In Chinese the page says it itself, and the library's words can be opened.
+  await button(page, '用中文显示').click();
+  await notice.getByText('nothing-here/ 里没有 config.json。').waitFor();
+  expect(await notice.locator('details > [lang=en]').isVisible()).toBe(false);
+  await notice.getByText('原文（英文）').click();
+  expect(await notice.locator('details > [lang=en]').textContent()).toContain('nothing-here/ has no config.json');
+  expect(await findings(page)).toEqual([]);
+  await button(page, 'Show in English').click();
   await expectUsable(page, told);
   expect(unexpected(errors)).toEqual([]);
 });
@@ -140,6 +148,18 @@ test('if even the storyteller does not come, the page says so and offers to try 
   site.interfere = undefined;
   await button(page, 'Try again').click();
   await modelReady(page);
+  expect(await page.getByRole('alert').count()).toBe(0);
+  expect(unexpected(errors)).toEqual([]);
+});
+
+test('without the storyteller the matrices say so, and come when it is tried again', async () => {
+  site.interfere = (path, response) => path.endsWith('.safetensors') && !!response.destroy();
+  const { page, errors } = await open(browser, `${site.url}#/duality`);
+  await page.getByRole('alert').waitFor();
+  expect(await page.locator('#matrix').count()).toBe(0);
+  site.interfere = undefined;
+  await button(page, 'Try again').click();
+  await page.locator('#matrix').waitFor();
   expect(await page.getByRole('alert').count()).toBe(0);
   expect(unexpected(errors)).toEqual([]);
 });

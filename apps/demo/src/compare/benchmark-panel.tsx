@@ -65,7 +65,7 @@ function Progress({ session }: { session: Session }) {
         {state === 'running' && !opened ? t.opening : t.state[state]} {opened && t.on(opened.device)}
       </p>
       {opened?.notes.map((note) => (
-        <p key={note} class="soft note">
+        <p key={note} class="soft note" lang="en">
           {note}
         </p>
       ))}
@@ -163,7 +163,9 @@ function Results({ session }: { session: Session }) {
                 <td>{short((1000 * row.multiplyAdds) / row.median, 2)}</td>
                 <td>{number(row.checkedPositions)}</td>
                 <td>{short(row.error, 2)}</td>
-                <td class="variant">{row.variant}</td>
+                <td class="variant" lang="en">
+                  {row.variant}
+                </td>
               </tr>
             ))}
             {refused.map((row) => (

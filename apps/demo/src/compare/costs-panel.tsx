@@ -4,7 +4,7 @@ import { powerOfTen } from '../figures/numerals.js';
 import { Plot } from '../figures/plot.jsx';
 import { endLabels } from './end-labels.js';
 import { costsOf, fits, type Form, forms, lengthsUpTo, ranges, type Size } from './sizes.js';
-import { size, valid } from './state.js';
+import { fitting, size, valid } from './state.js';
 import { text } from './text.js';
 
 /** Colours of the three forms in charts, and shapes for those who see no colours. */
@@ -36,7 +36,7 @@ export function CostsPanel() {
           ),
         )}
       </section>
-      {valid.value && <Costs />}
+      <Costs />
     </>
   );
 }
@@ -64,7 +64,7 @@ function SizeField({ name }: { name: keyof Size }) {
 
 function Costs() {
   const t = text.value;
-  const now = size.value;
+  const now = fitting.value;
   const all = forms.map((form) => {
     const costs = costsOf(form, now);
     // SSD generates by the recurrence.
@@ -104,7 +104,7 @@ function Costs() {
     [now, t],
   );
   return (
-    <section class="figure-section" id="costs">
+    <section class={valid.value ? 'figure-section' : 'figure-section costs-outdated'} id="costs">
       <h2>{t.costsTitle}</h2>
       <p>{t.costsProse}</p>
       <div class="figure-grid">

@@ -1,6 +1,6 @@
 /** What the Compare page compares, and what its benchmark has found so far. */
 
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import type { Failure } from '../model/protocol.js';
 import type { Measured, Refused, Report } from './benchmark.js';
 import { type DeviceName, fits, lengthsUpTo, forms, type Size } from './sizes.js';
@@ -10,6 +10,12 @@ export const size = signal<Size>({ l: 2048, n: 64, p: 64, h: 8, q: 64 });
 export const device = signal<DeviceName>('wasm');
 export const rounds = signal(7);
 export const valid = computed(() => fits(size.value));
+
+/** The last sizes that fit: what is shown while a number is being typed. */
+export const fitting = signal(size.value);
+effect(() => {
+  if (valid.value) fitting.value = size.value;
+});
 
 /** One run of the benchmark. */
 export interface Session {

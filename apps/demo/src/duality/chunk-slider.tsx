@@ -205,7 +205,7 @@ function Curve({
       const points = stops.map((q, s) => ({ q, value: values[s]! }));
       const least = values.indexOf(Math.min(...values));
       return {
-        marginLeft: 52,
+        marginLeft: 62,
         marginBottom: 32,
         x: { type: 'log' as const, base: 2, label: 'q →', ticks: 6, tickFormat: 'd' },
         y: { zero: true, grid: true, ticks: 4, label: null, tickFormat: (d: number) => short(d, 2) },

@@ -37,6 +37,14 @@ export function HeadOverview() {
       <h2>{t.headsTitle}</h2>
       <p>{t.headsProse(number(layers.length), number(heads))}</p>
       <div class="heads" ref={grid} role="radiogroup" aria-label={t.headsTitle} onKeyDown={onKeyDown}>
+        <div class="heads-row soft" aria-hidden="true">
+          <span />
+          {Array.from({ length: heads }, (_, k) => (
+            <span key={k} class="heads-name">
+              {k}
+            </span>
+          ))}
+        </div>
         {layers.map((each, l) => (
           <div class="heads-row" key={each.layer} role="presentation">
             <span class="soft" aria-hidden="true">

@@ -43,7 +43,7 @@ export function ImpulsePanel() {
           tickSize: 0,
           label: null,
         },
-        y: { grid: true, ticks: 4, label: null, tickFormat: (d: number) => short(d, 2) },
+        y: { grid: true, ticks: 4, label: 'y', tickFormat: (d: number) => short(d, 2) },
         marks: [
           plot.ruleY([0], { stroke: 'var(--line)' }),
           plot.ruleX([at, ...(both ? [other] : [])], { stroke: 'var(--soft)', strokeDasharray: '2 3' }),
@@ -90,7 +90,7 @@ export function ImpulsePanel() {
             min={0}
             max={l - 1}
             value={at}
-            shown={names[at]}
+            shown={t.quoted(names[at]!)}
             onInput={(value) => (first.value = value)}
           />
           <Slider
@@ -111,7 +111,7 @@ export function ImpulsePanel() {
               min={0}
               max={l - 1}
               value={other}
-              shown={names[other]}
+              shown={t.quoted(names[other]!)}
               onInput={(value) => (second.value = value)}
             />
           )}

@@ -41,9 +41,9 @@ export function InvariancePanel() {
       const series = (values: Float64Array) => Array.from(values, (y, j) => ({ j, y }));
       return {
         marginLeft: 52,
-        marginBottom: 30,
-        x: { label: null, ticks: 6, tickFormat: 'd' },
-        y: { grid: true, ticks: 4, label: null, tickFormat: (d: number) => short(d, 2) },
+        marginBottom: 34,
+        x: { label: `${t.nudgeAt} →`, ticks: 6, tickFormat: 'd' },
+        y: { grid: true, ticks: 4, label: 'y', tickFormat: (d: number) => short(d, 2) },
         marks: [
           plot.ruleX([at], { stroke: 'var(--soft)', strokeDasharray: '2 3' }),
           plot.line(series(shown.recurrent), { x: 'j', y: 'y', stroke: 'var(--accent)', strokeWidth: 2 }),
@@ -51,7 +51,7 @@ export function InvariancePanel() {
         ],
       };
     },
-    [shown, at],
+    [shown, at, t],
   );
   const agrees = shown.error < ROUNDING;
   return (
@@ -79,6 +79,7 @@ export function InvariancePanel() {
             columns={l}
             values={shown.M.data}
             names={{ rows: names, columns: names }}
+            shadeKey
             onArrow={arrow}
             onDrag={(from, to) => {
               token.value = from[1];
@@ -102,7 +103,7 @@ export function InvariancePanel() {
             min={0}
             max={l - 1}
             value={at}
-            shown={names[at]}
+            shown={t.quoted(names[at]!)}
             onInput={(value) => (token.value = value)}
           />
           <Slider

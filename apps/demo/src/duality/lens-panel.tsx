@@ -69,7 +69,7 @@ export function LensPanel() {
         value={Math.min(states.value, whole.n)}
         onChoose={(value) => (states.value = value)}
       />
-      <p class="soft">{prose}</p>
+      <p class="soft mask-prose">{prose}</p>
       <div class="figure-grid">
         <figure>
           <HeatMap
@@ -78,6 +78,7 @@ export function LensPanel() {
             columns={l}
             values={matrix.data}
             names={{ rows: names, columns: names }}
+            shadeKey
             onDrag={drag}
             onArrow={arrow}
           >
@@ -168,8 +169,8 @@ function Spectrum({ view, n }: { view: LensView; n: number }) {
       }));
       return {
         marginLeft: 52,
-        marginBottom: 30,
-        x: { domain: [0.5, Math.max(points.length, n) + 0.5], label: null, ticks: 6, tickFormat: 'd' },
+        marginBottom: 34,
+        x: { domain: [0.5, Math.max(points.length, n) + 0.5], label: 'k →', ticks: 6, tickFormat: 'd' },
         y: {
           type: 'log' as const,
           domain: [least, 1],

@@ -18,7 +18,7 @@ export function MatrixPanel() {
     return t.cell(names[j]!, names[i]!, short(M.data[at]!), short(L.data[at]!), short(G.data[at]!), short(delta[i]!));
   };
   const scores = G.data.map((g, at) => (at % l > Math.floor(at / l) ? 0 : g));
-  const square = { rows: l, columns: l, cursor, describe: say, lower: true };
+  const square = { rows: l, columns: l, cursor, describe: say, lower: true, shadeKey: true };
   return (
     <section class="figure-section" id="matrix">
       <h2>{t.matrixTitle}</h2>

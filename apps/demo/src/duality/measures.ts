@@ -23,6 +23,9 @@ export interface HeadMeasures {
   readonly reset: number;
 }
 
+/** A head that looks at its neighbours only has hardly any entries to compare: the search leaves out what reaches less far. */
+export const LEAST_REACH = 3;
+
 /** What the measures need to know of a text. */
 export interface MeasuredText {
   readonly ids: readonly number[];

@@ -124,6 +124,7 @@ export function MemoryPanel() {
             <path class="now" d={`M${seen.value} -1.1V1.1`} />
             <path class="brush" d={`M${brush.value + 0.5} ${-now[brush.value]! - 0.12}v0.24`} />
           </svg>
+          <figcaption class="time">t →</figcaption>
         </figure>
         <div>
           <Slider label={t.coefficients} min={1} max={64} value={n.value} onInput={(value) => (n.value = value)} />
@@ -143,6 +144,7 @@ export function MemoryPanel() {
               </tr>
             </tbody>
           </table>
+          <figcaption>{t.coefficientsShown}</figcaption>
           <SignedBars values={shown.coefficients} />
         </div>
       </div>

@@ -10,7 +10,7 @@ import { MatrixPanel } from './matrix-panel.jsx';
 import { MemoryPanel } from './memory-panel.jsx';
 import './page.css';
 import { SentencePanel } from './sentence-panel.jsx';
-import { followModel, head } from './state.js';
+import { failed, followModel, head } from './state.js';
 import { text } from './text.js';
 
 /** The page at `#/duality`: what a head of the model does with a sentence, as recurrence, as attention, and in between. */
@@ -25,7 +25,7 @@ export function Page() {
       <h1>{t.title}</h1>
       <p class="lead">{t.lead}</p>
       <SentencePanel />
-      {head.value && (
+      {head.value ? (
         <>
           <HeadOverview />
           <MatrixPanel />
@@ -34,6 +34,8 @@ export function Page() {
           <LensPanel />
           <InvariancePanel />
         </>
+      ) : (
+        !failed.value && <div class="coming" />
       )}
       <MemoryPanel />
     </>

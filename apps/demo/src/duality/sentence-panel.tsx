@@ -1,15 +1,14 @@
 import { number } from '../i18n/i18n.js';
-import { loadFailure, loading, model } from '../model/session.js';
+import { loading, model } from '../model/session.js';
 import { Notice } from '../shell/notice.jsx';
 import { percent, short } from '../figures/numerals.js';
-import { example, examples, failure, read, reading, readSentence, sentence } from './state.js';
+import { example, examples, failed, failure, read, reading, readSentence, sentence } from './state.js';
 import { text } from './text.js';
 
 /** Where the sentence is typed, and the heads to begin with. */
 export function SentencePanel() {
   const t = text.value;
   const shown = example.value;
-  const failed = failure.value ?? (model.value ? undefined : loadFailure.value);
   const progress = loading.value;
   const share = progress && progress.total > 0 ? progress.loaded / progress.total : 0;
   return (
@@ -45,7 +44,15 @@ export function SentencePanel() {
           </span>
         </div>
       </form>
-      {failed && <Notice failure={failed} onDismiss={() => (failure.value = undefined)} />}
+      {failed.value && (
+        <Notice failure={failed.value} onDismiss={model.value && (() => (failure.value = undefined))}>
+          {!model.value && (
+            <button type="button" class="primary" onClick={() => void readSentence()}>
+              {t.retry}
+            </button>
+          )}
+        </Notice>
+      )}
       {examples.length > 0 && (
         <div class="examples">
           <p class="soft">{t.examples}</p>

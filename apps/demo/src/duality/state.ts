@@ -37,6 +37,8 @@ export const sentence = signal(examples[0]!.text);
 export const read = signal<Read | undefined>(undefined);
 export const reading = signal(false);
 export const failure = signal<Failure | undefined>(undefined);
+/** What stands in the way of a matrix: {@link failure}, or that no model came. */
+export const failed = computed(() => failure.value ?? (model.value ? undefined : loadFailure.value));
 /** Which of `read.layers`, not which layer of the model. */
 export const layerAt = signal(0);
 export const headAt = signal(0);

@@ -5,6 +5,7 @@ export const en = {
   english: '',
   sentence: 'A sentence',
   show: 'Show its matrices',
+  retry: 'Try again',
   reading: 'The model is reading …',
   loadingModel: (share: string) => `Loading the model … ${share}`,
   tokens: (l: string) => `${l} tokens`,
@@ -35,7 +36,7 @@ export const en = {
 
   headsTitle: 'Pick a head',
   headsProse: (layers: string, heads: string) =>
-    `Every layer has heads, and each makes its own matrix of the sentence. Here are all of them, ${layers} layers by ${heads} heads. Dark bands near the diagonal are heads with a short memory; full triangles remember everything.`,
+    `Every layer has heads, and each makes its own matrix of the sentence. Here are all of them: ${layers} layers, one under the other, of ${heads} heads each. Dark bands near the diagonal are heads with a short memory; full triangles remember everything.`,
   layer: 'Layer',
   head: 'Head',
   headName: (layer: string, head: string) => `layer ${layer}, head ${head}`,
@@ -55,13 +56,14 @@ export const en = {
   decays: 'exp(ΔA), how much of the state each token keeps',
   cell: (j: string, i: string, m: string, L: string, g: string, d: string) =>
     `From “${i}” to “${j}”: M = ${m} = L ${L} × C·B ${g} × Δ ${d}`,
+  quoted: (token: string) => `“${token}”`,
   fromTo: (i: string, j: string) => `From “${i}” to “${j}”`,
   cellHint: 'Point at a cell, or press an arrow key.',
   scale: 'Half the ink is a quarter of the largest number.',
 
   chunkTitle: 'From recurrence to attention in one slider',
   chunkProse:
-    'Cut the sequence into chunks of q tokens. Inside a chunk, multiply by the block of M as attention does. Between chunks, hand on one state. At q = 1 that is the recurrence, at q = l it is attention, and the output is the same at every stop.',
+    'Cut the sequence into chunks of q tokens. Inside a chunk, multiply by the block of M as attention does. Between chunks, hand on one state. At q\u00a0=\u00a01 that is the recurrence, at q\u00a0=\u00a0l it is attention, and the output is the same at every stop.',
   q: 'Chunk length q',
   qValue: (q: string, of: string) => (of === q ? `${q} = l` : q),
   chunkAlt: (chunks: string, q: string) =>
@@ -109,7 +111,7 @@ export const en = {
   lensProse:
     'Drag a rectangle anywhere on or below the diagonal. All its numbers had to pass through the state, which holds n numbers to a channel, so its rank is at most n and it comes apart into two thin factors.',
   lensFew: (tokens: string, side: string, states: string) =>
-    `In a sentence of ${tokens} tokens the shorter side of such a block is ${side} at most, less than the n = ${states} states of the model: no block could pass the bound. With only the busiest few states kept, M is the matrix that those make, and the bound shows: the singular values end at n.`,
+    `In a sentence of ${tokens} tokens the shorter side of such a block is ${side} at most, less than the n\u00a0=\u00a0${states} states of the model: no block could pass the bound. With only the busiest few states kept, M is the matrix that those make, and the bound shows: the singular values end at n.`,
   keepStates: 'States kept',
   mask: 'Mask',
   maskNames: {
@@ -138,7 +140,7 @@ export const en = {
   shownNumbers: 'numbers in the block',
   storedNumbers: 'numbers in its factors',
   factorsFit: 'factors multiplied against the block',
-  singular: 'Singular values, as fractions of the largest',
+  singular: 'Singular values σₖ, as fractions of the largest',
   singularAlt: (rank: string, of: string) =>
     `${of} singular values on a logarithmic scale; ${rank} of them are more than rounding.`,
   left: 'left factor',
@@ -176,6 +178,7 @@ export const en = {
   presets: 'Begin with',
   presetNames: { chirp: 'a chirp', steps: 'steps', bumps: 'two bumps', line: 'a line' },
   coefficients: 'Coefficients n',
+  coefficientsShown: 'The coefficients, that of the constant first',
   seen: 'Seen so far',
   memoryError: 'error of what is rebuilt',
   signalName: 'signal',

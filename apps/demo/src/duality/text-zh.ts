@@ -5,6 +5,7 @@ export const zh = {
   english: '讲故事的模型只学过英文，请输入英文句子。',
   sentence: '一句话',
   show: '显示它的矩阵',
+  retry: '再试一次',
   reading: '模型正在读……',
   loadingModel: (share: string) => `正在载入模型…… ${share}`,
   tokens: (l: string) => `${l} 个词元`,
@@ -34,7 +35,7 @@ export const zh = {
 
   headsTitle: '选一个头',
   headsProse: (layers: string, heads: string) =>
-    `每一层都有若干个头，每个头都为这句话造出自己的矩阵。下面是全部 ${layers} 层 × ${heads} 个头。只有对角线附近有颜色的头记性短；整个三角形都有颜色的头什么都记得。`,
+    `每一层都有若干个头，每个头都为这句话造出自己的矩阵。下面是全部的头：自上而下共 ${layers} 层，每层 ${heads} 个。只有对角线附近有颜色的头记性短；整个三角形都有颜色的头什么都记得。`,
   layer: '层',
   head: '头',
   headName: (layer: string, head: string) => `第 ${layer} 层，第 ${head} 头`,
@@ -54,13 +55,14 @@ export const zh = {
   decays: 'exp(ΔA)，每个词元让状态保留多少',
   cell: (j: string, i: string, m: string, L: string, g: string, d: string) =>
     `从「${i}」到「${j}」：M = ${m} = L ${L} × C·B ${g} × Δ ${d}`,
+  quoted: (token: string) => `「${token}」`,
   fromTo: (i: string, j: string) => `从「${i}」到「${j}」`,
   cellHint: '把指针移到格子上，或按方向键。',
   scale: '颜色深度的一半代表最大值的四分之一。',
 
   chunkTitle: '一根滑杆，从递推到注意力',
   chunkProse:
-    '把序列切成每块 q 个词元。块内像注意力那样乘以 M 的对角块；块与块之间只传一个状态。q = 1 就是递推，q = l 就是注意力，而每一档的输出都相同。',
+    '把序列切成每块 q 个词元。块内像注意力那样乘以 M 的对角块；块与块之间只传一个状态。q\u00a0=\u00a01 就是递推，q\u00a0=\u00a0l 就是注意力，而每一档的输出都相同。',
   q: '块长 q',
   qValue: (q: string, of: string) => (of === q ? `${q} = l` : q),
   chunkAlt: (chunks: string, q: string) => `M 的对角线上有 ${chunks} 个长 ${q} 的块；下方的部分都经由块间的状态。`,
@@ -106,7 +108,7 @@ export const zh = {
   lensProse:
     '在对角线上或其下方拖出任意一个矩形。其中所有的数都必须经过状态，而状态对每个通道只有 n 个数，所以它的秩至多为 n，可以拆成两个细长的因子。',
   lensFew: (tokens: string, side: string, states: string) =>
-    `这句话有 ${tokens} 个词元，这样的块短边至多 ${side}，小于模型的 n = ${states} 个状态，怎样的块都不会超过这个界。只保留最活跃的几个状态，M 就是它们构成的矩阵，界才看得出来：奇异值到第 n 个为止。`,
+    `这句话有 ${tokens} 个词元，这样的块短边至多 ${side}，小于模型的 n\u00a0=\u00a0${states} 个状态，怎样的块都不会超过这个界。只保留最活跃的几个状态，M 就是它们构成的矩阵，界才看得出来：奇异值到第 n 个为止。`,
   keepStates: '保留的状态',
   mask: '掩码',
   maskNames: { ssd: '此头的 L', ones: '全 1', gamma: 'γ，恒定衰减', toeplitz: 'Toeplitz', softmax: 'softmax' },
@@ -126,7 +128,7 @@ export const zh = {
   shownNumbers: '块里的数',
   storedNumbers: '因子里的数',
   factorsFit: '因子之积与块之差',
-  singular: '奇异值（相对于最大的）',
+  singular: '奇异值 σₖ（相对于最大的）',
   singularAlt: (rank: string, of: string) => `对数坐标下的 ${of} 个奇异值，其中 ${rank} 个超出舍入误差。`,
   left: '左因子',
   right: '右因子',
@@ -163,6 +165,7 @@ export const zh = {
   presets: '从这里开始',
   presetNames: { chirp: '扫频', steps: '台阶', bumps: '两个鼓包', line: '直线' },
   coefficients: '系数个数 n',
+  coefficientsShown: '各个系数，常数项在最前',
   seen: '已经看过',
   memoryError: '重建误差',
   signalName: '信号',

@@ -2,6 +2,7 @@ import type { Signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { theme } from '../shell/theme.js';
+import { short } from './numerals.js';
 import { diverging, largestOf } from './shades.js';
 
 /** A cell: row j, column i. */
@@ -28,6 +29,8 @@ export interface HeatMapProps {
   onDrag?: (from: Cell, to: Cell) => void;
   /** Takes the arrow keys instead of the cursor, where it returns true. */
   onArrow?: (rows: number, columns: number, event: KeyboardEvent) => boolean;
+  /** Whether a key under the cells says what the colours stand for. */
+  shadeKey?: boolean;
   /** Shown under the cells, as wide as they are: numbers of the columns. */
   below?: ComponentChildren;
   /** Drawn over the cells, in units of cells: SVG. */
@@ -118,12 +121,37 @@ export function HeatMap(props: HeatMapProps) {
           {children}
         </svg>
       </div>
-      {props.below && <div class="below">{props.below}</div>}
+      <div class="below">
+        {props.shadeKey && <ShadeKey values={values} largest={largest} />}
+        {props.below}
+      </div>
       {interactive && (
         <span class="visually-hidden" id={help} aria-live="polite">
           {at && describe?.(at)}
         </span>
       )}
+    </div>
+  );
+}
+
+/** Numbers of a key from end to end. */
+const STEPS = 65;
+
+/** The colours from the least number to the largest: from 0 where none is negative. */
+function ShadeKey({ values, largest }: { values: ArrayLike<number>; largest: number }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const shown = theme.value;
+  const signed = Array.prototype.some.call(values, (value: number) => value < 0);
+  const least = signed ? -largest : 0;
+  useEffect(() => {
+    const steps = Array.from({ length: STEPS }, (_, s) => least + ((largest - least) * s) / (STEPS - 1));
+    paint(canvas.current!, 1, STEPS, steps, largest);
+  }, [least, largest, shown]);
+  return (
+    <div class="shade-key" aria-hidden="true">
+      {short(least, 2)}
+      <canvas ref={canvas} width={STEPS} height={1} />
+      {short(largest, 2)}
     </div>
   );
 }

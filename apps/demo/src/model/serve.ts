@@ -40,7 +40,7 @@ export function serve(handlers: Handlers): void {
 function failureFrom(error: unknown): Failure {
   if (error instanceof Mamba2Error) {
     const { given, expected, fix } = error.details;
-    return { name: error.name, message: error.message.split('; ')[0]!, given, expected, fix };
+    return { name: error.name, message: error.what, given, expected, fix };
   }
   if (error instanceof Error || error instanceof DOMException) return { name: error.name, message: error.message };
   return { name: 'Error', message: String(error) };

@@ -139,7 +139,8 @@ function Facts({ run }: { run: Run }) {
     [t.speedup, number(loop)],
     [t.lanesUsed, number(run.lanes), 'lanes-used'],
     [t.same, short(run.difference), 'same'],
-    [t.result, run.result.map((map) => say(map)).join(', '), 'result'],
+    // A map stays in one line.
+    [t.result, run.result.map((map) => say(map).replaceAll(' ', '\u00a0')).join(', '), 'result'],
   ];
   return (
     <table class="facts">

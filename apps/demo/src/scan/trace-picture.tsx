@@ -5,6 +5,8 @@ import { algorithm, kind, say } from './state.js';
 import { short } from '../figures/numerals.js';
 import { text } from './text.js';
 
+/** Room for the names of the steps. */
+const LEFT = 92;
 const WIDTH = 72;
 const HEIGHT = 62;
 const BOX = { width: 66, height: 34 };
@@ -14,7 +16,7 @@ export function TracePicture({ run, step }: { run: Run; step: number }) {
   const t = text.value;
   const cells = Math.max(...run.frames.map(({ cells }) => cells.length), run.input.length);
   const rows = run.frames.length + 1;
-  const [width, height] = [64 + cells * WIDTH, 26 + rows * HEIGHT];
+  const [width, height] = [LEFT + cells * WIDTH, 26 + rows * HEIGHT];
   const done = finished(run);
   const name = t.algorithms[algorithm.value];
   return (
@@ -32,7 +34,7 @@ export function TracePicture({ run, step }: { run: Run; step: number }) {
       >
         {Array.from({ length: cells }, (_, cell) => (
           <text key={cell} class="column" x={x(cell)} y="14">
-            {cell < run.input.length ? cell : t.scratch}
+            {cell < run.input.length ? cell : `${t.scratch} ${cell}`}
           </text>
         ))}
         {Array.from({ length: rows }, (_, row) => {
@@ -69,7 +71,7 @@ export function TracePicture({ run, step }: { run: Run; step: number }) {
   );
 }
 
-const x = (cell: number) => 64 + cell * WIDTH + WIDTH / 2;
+const x = (cell: number) => LEFT + cell * WIDTH + WIDTH / 2;
 const y = (row: number) => 26 + row * HEIGHT + BOX.height / 2 + 4;
 
 function Box({

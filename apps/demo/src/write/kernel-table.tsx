@@ -23,9 +23,10 @@ export function KernelTable() {
   const lacking = noWebGpu.value && (noWebGpu.value === 'none' ? t.noWebGpu : t.fellBack);
   return (
     <>
-      <p class="soft device" role="status">
-        {description?.device} {description && lacking}
-      </p>
+      <div class="soft device" role="status">
+        <p lang="en">{description?.device}</p>
+        {lacking && <p>{lacking}</p>}
+      </div>
       <details class="kernels">
         <summary>{t.variants}</summary>
         {description && <Operations {...description} />}

@@ -126,10 +126,10 @@ function Picture({ branch, name }: { branch: Branch; name: string | undefined })
   const label = layer ? t.picture(layers.value.length, layer.rows, layer.columns) : '';
   return (
     <figure>
-      <canvas ref={canvas} role="img" aria-label={`${label}. ${t.memoryNow(branch.length)}`} />
+      <canvas ref={canvas} role="img" aria-label={`${label} ${t.memoryNow(branch.length)}`} />
       <figcaption class="soft numbers">
         {name !== undefined && <strong>{name}. </strong>}
-        {t.memoryNow(branch.length)} {label && `${label}. `}
+        {t.memoryNow(branch.length)} {label}{' '}
         {layers.value.length < total.value && t.pictureOf(layers.value.length, total.value)}
       </figcaption>
     </figure>

@@ -64,7 +64,7 @@ export const text = words({
       `All it remembers of the story: ${kilobytes(bytes)} KB. As much after one token as after a million.`,
     memoryNow: (n: number) => (n === 0 ? 'Empty so far.' : `It now stands for ${number(n)} tokens.`),
     picture: (layers: number, rows: number, columns: number) =>
-      `The state itself, one dot per number: ${number(layers)} layers of ${number(rows)} × ${number(columns)}`,
+      `The state itself, one dot per number: ${number(layers)} layers of ${number(rows)} × ${number(columns)}.`,
     pictureOf: (drawn: number, layers: number) => `The first ${number(drawn)} of ${number(layers)} layers are drawn.`,
     pictureScale: 'Blue is above zero, orange below; each layer on its own scale.',
     save: 'Save the state',
@@ -186,7 +186,7 @@ export const text = words({
       `它对整个故事的全部记忆：${kilobytes(bytes)} KB。读过一个词元是这么多，读过一百万个也还是这么多。`,
     memoryNow: (n) => (n === 0 ? '目前是空的。' : `现在记着 ${number(n)} 个词元。`),
     picture: (layers, rows, columns) =>
-      `状态本身，一个点就是一个数：${number(layers)} 层，每层 ${number(rows)} × ${number(columns)}`,
+      `状态本身，一个点就是一个数：${number(layers)} 层，每层 ${number(rows)} × ${number(columns)}。`,
     pictureOf: (drawn, layers) => `共 ${number(layers)} 层，这里画出前 ${number(drawn)} 层。`,
     pictureScale: '蓝色为正，橙色为负；每一层各用自己的尺度。',
     save: '保存状态',
