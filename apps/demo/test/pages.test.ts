@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { button, findings, launch, open } from './support/browser.js';
 import { modelReady, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
-import { opened, type PageName, pageNames } from './support/tour.js';
+import { last, opened, type PageName, pageNames } from './support/tour.js';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const screenshots = fileURLToPath(new URL('../../../docs/screenshots/', import.meta.url));
@@ -25,6 +25,13 @@ afterAll(async () => {
 const english = { write: 'Write', duality: 'Duality', scan: 'Scan', compare: 'Compare' } as const;
 
 describe.each(pageNames)('%s', (name: PageName) => {
+  test.each([390, 1280])('nothing jumps while it comes, %i wide', async (width) => {
+    const { page } = await open(browser, `${site.url}#/${name}`, { width, height: 844 });
+    await page.locator(last[name]).waitFor();
+    // A line of text that makes room moves the rest by less; a section that is pushed away moves it by ten times as much.
+    expect(await jumps(page)).toBeLessThan(0.02);
+  });
+
   test('axe finds nothing and nothing overflows, in both themes and languages, from phone to desktop', async () => {
     const { page, errors } = await open(browser, `${site.url}#/${name}`, { height: 800 });
     await opened[name](page);
@@ -134,6 +141,29 @@ async function screenshot(page: Page, name: string): Promise<void> {
   const path = process.env['SCREENSHOTS'] ? `${screenshots}${name}.png` : undefined;
   const picture = await page.screenshot({ ...(path && { path }) });
   expect(picture.byteLength).toBeGreaterThan(10_000);
+}
+
+/** How much of the window has moved by itself, and how far: the sum of the browser's layout shifts. */
+function jumps(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        type Shift = PerformanceEntry & { value: number };
+        let sum = 0;
+        const observer = new PerformanceObserver((list) => {
+          for (const shift of list.getEntriesByType('layout-shift') as Shift[]) sum += shift.value;
+          // There is one of these for every page: with it comes all that was there before.
+          if (list.getEntriesByType('navigation').length > 0) resolve(sum);
+        });
+        // What was drawn last is accounted for by the frame after it.
+        requestAnimationFrame(() =>
+          requestAnimationFrame(() => {
+            observer.observe({ type: 'layout-shift', buffered: true });
+            observer.observe({ type: 'navigation', buffered: true });
+          }),
+        );
+      }),
+  );
 }
 
 /** Elements that reach past the window's right edge, unless something around them scrolls or clips. */
