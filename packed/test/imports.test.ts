@@ -115,6 +115,14 @@ describe.each(Object.entries(expected))('@mamba2/%s alone', (short, { names, wit
   });
 });
 
+it('a bundle holds only the kernels of ssd-gpu that it imports, and not yet what reads their bindings', async () => {
+  const app = apps.get('@mamba2/ssd-gpu')!.path;
+  const some = await bundle(app, `export { kernels, ssdChunkScan } from '@mamba2/ssd-gpu';`);
+  expect(some.size).toBeLessThan(44_000);
+  expect(some.packages).not.toContain('webgpu-utils');
+  expect(some.later).toContain('webgpu-utils');
+});
+
 it('core, scan and tokenizer cost at most 25 KB together: every export of all three', async () => {
   const app = await install('empty', withDependencies(packages, '@mamba2/scan', '@mamba2/tokenizer'));
   try {

@@ -46,6 +46,11 @@ export function moduleOf(markdown: string): string {
   return lines.join('\n');
 }
 
+/** The fenced blocks in the docstrings of a TypeScript source, in order. */
+export function docstringBlocks(source: string): CodeBlock[] {
+  return codeBlocks(source.replaceAll(/^ *\* ?/gm, ''));
+}
+
 /** What running printed. */
 export interface Ran {
   stdout: string;
@@ -57,11 +62,20 @@ export interface Ran {
  * @throws Error when they throw or don't end within two minutes, with what was printed and where in the file
  */
 export async function runCodeBlocks(path: string): Promise<Ran> {
+  return runModule(path, moduleOf(await readFile(path, 'utf8')));
+}
+
+/** Runs one block of a file as a module by itself, as {@link runCodeBlocks} does. */
+export async function runBlock(path: string, { line, code }: CodeBlock): Promise<Ran> {
+  return runModule(path, '\n'.repeat(line - 1) + code);
+}
+
+async function runModule(path: string, code: string): Promise<Ran> {
   // Inside this package, so that the packages resolve as they do for anyone who depends on them.
   const folder = await mkdtemp(join(tools, '.docs-'));
   const file = join(folder, `${basename(path)}.ts`);
   try {
-    await writeFile(file, moduleOf(await readFile(path, 'utf8')));
+    await writeFile(file, code);
     return await run(['--conditions=@mamba2/source', file]);
   } catch (error) {
     const { stderr = '', message } = error as Error & Partial<Ran>;

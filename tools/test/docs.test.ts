@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { prepareDrivers } from '../gpu/drivers.ts';
-import { codeBlocks, moduleOf, runCodeBlocks, runConsole } from '../docs/run-code-blocks.ts';
+import { codeBlocks, docstringBlocks, moduleOf, runBlock, runCodeBlocks, runConsole } from '../docs/run-code-blocks.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Every Markdown file that a reader may open, relative to the root. */
@@ -26,6 +26,11 @@ function shownFile(language: string): string | undefined {
 
 function foldersIn(folder: string): string[] {
   return readdirSync(join(root, folder)).map((name) => join(folder, name));
+}
+
+function sourcesIn(folder: string): string[] {
+  const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => name.endsWith('.ts')).map((name) => join(folder, name));
 }
 
 describe.each(documents)('%s', (path) => {
@@ -65,6 +70,20 @@ describe.each(documents)('%s', (path) => {
   });
 });
 
+// Those of core and scan run in their own tests, which hold values to what the comments beside them say.
+const examples = ['model', 'ssd-cpu', 'ssd-gpu', 'tokenizer']
+  .flatMap((name) => sourcesIn(`packages/${name}/src`))
+  .flatMap((path) => docstringBlocks(readFileSync(join(root, path), 'utf8')).map((block) => ({ path, block })));
+
+test.each(examples)(
+  'the example on line $block.line of $path runs',
+  async ({ path, block }) => {
+    expect(block.language).toBe('ts');
+    await runBlock(join(root, path), block);
+  },
+  180_000,
+);
+
 describe.each(documents.filter((path) => path.endsWith('.zh.md')))('%s', (path) => {
   test('shows the same code and mathematics as the English, but for words', () => {
     // Comments, and words inside formulas, are translated.
@@ -83,6 +102,7 @@ test('documents are found, and what needs a GPU has one', () => {
   for (const line of missing) console.warn(`no code of ${onGpu.join(', ')} ran there: ${line}`);
   if (process.env['REQUIRE_GPU'] === '1') expect(missing).toEqual([]);
   expect(documents).toEqual(expect.arrayContaining(['README.md', 'CONTRIBUTING.md', 'packages/scan/README.md']));
+  expect(examples.map(({ path }) => path)).toContain('packages/model/src/mamba2.ts');
 });
 
 describe('running code blocks', () => {

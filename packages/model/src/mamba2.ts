@@ -28,6 +28,9 @@ export interface PrefillOptions extends FeedOptions, StateOptions {
  * A Mamba-2 (or Mamba-1) language model on a backend.
  * @example
  * ```ts
+ * import { Mamba2 } from '@mamba2/model';
+ * import { storyteller } from '@mamba2/storyteller'; // or a folder, a URL, a hub id, files from a picker
+ *
  * const model = await Mamba2.load(storyteller);
  * for await (const piece of model.generate('Once upon a time')) process.stdout.write(piece.text);
  * ```
@@ -211,7 +214,12 @@ export class Mamba2 {
    * @throws UnsupportedError for a model that neither format expresses; CheckpointError when the checkpoint is no longer there
    * @example
    * ```ts
-   * for await (const { file, bytes } of model.save()) await writers[file].write(bytes);
+   * import { Mamba2 } from '@mamba2/model';
+   * import { storyteller } from '@mamba2/storyteller';
+   *
+   * const model = await Mamba2.load(storyteller, { backend: 'wasm' });
+   * const sizes: Record<string, number> = {};
+   * for await (const { file, bytes } of model.save()) sizes[file] = (sizes[file] ?? 0) + bytes.length; // or append them to the file
    * ```
    */
   async *save(options: { signal?: AbortSignal } = {}): AsyncGenerator<FilePiece, void> {

@@ -59,7 +59,11 @@ const companionLimit = 256 << 20;
  * @throws CheckpointError, UnsupportedError as `load`; UnsupportedError for a checkpoint that is in blocks already; the signal's reason
  * @example
  * ```ts
- * for await (const { file, bytes } of quantize('models/mamba2-130m', { dtype: 'q8' })) await writers[file].write(bytes);
+ * import { quantize } from '@mamba2/model';
+ * import { storyteller } from '@mamba2/storyteller';
+ *
+ * const files: Record<string, Uint8Array[]> = {}; // or append the pieces to files on a disk
+ * for await (const { file, bytes } of quantize(storyteller, { dtype: 'q8' })) (files[file] ??= []).push(bytes);
  * ```
  */
 export async function* quantize(source: SourceInput, options: QuantizeOptions): AsyncGenerator<FilePiece, void> {

@@ -26,7 +26,13 @@ const MOST_THREADS = 8;
  * @throws ArgumentError for bad options, UnsupportedError where the engine lacks what was asked for, DeviceError when workers don't start
  * @example
  * ```ts
- * const model = await Mamba2.load(source, { backend: wasm({ threads: 4 }), dtype: 'q8' });
+ * import { wasm } from '@mamba2/ssd-cpu';
+ * import { Mamba2 } from '@mamba2/model';
+ * import { storyteller } from '@mamba2/storyteller';
+ *
+ * const backend = await wasm({ threads: 4 });
+ * const model = await Mamba2.load(storyteller, { backend, dtype: 'q8' });
+ * backend.dispose();
  * ```
  */
 export async function wasm(options: WasmOptions = {}): Promise<Backend<Block>> {
