@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prepareDrivers } from '../../../tools/gpu/drivers.js';
 import { button, launch, launchWithoutWebGpu, open, type Opened } from './support/browser.js';
+import { generate } from './support/command.js';
 import { modelReady, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
-
-const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** The command needs a driver of its own, as the page's belongs to the browser; this one keeps the shaders that it has compiled. */
 const { drivers } = await prepareDrivers();
@@ -31,13 +27,8 @@ async function switchTo(page: Page, backend: string, device: RegExp): Promise<vo
   await modelReady(page);
 }
 
-/** What the command in the terminal writes. */
-async function command(...flags: string[]): Promise<string> {
-  const run = ['--conditions=@mamba2/source', 'apps/cli/src/main.ts', 'generate', 'Once upon a time'];
-  const env = { ...process.env, ...(driver && { VK_ICD_FILENAMES: driver.icd }) };
-  const { stdout } = await promisify(execFile)('npx', ['tsx', ...run, ...flags], { cwd: root, env });
-  return stdout;
-}
+const command = (...flags: string[]) =>
+  generate(['Once upon a time', ...flags], driver && { VK_ICD_FILENAMES: driver.icd });
 
 describe('a page with WebGPU', () => {
   /** One page for all: a driver without a GPU takes its time with the shaders, and they are compiled for each page anew. */

@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Tokenizer } from '@mamba2/tokenizer';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { button, findings, launch, open, type Opened } from './support/browser.js';
+import { generate } from './support/command.js';
 import { modelReady, openToken, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
 
@@ -34,19 +33,12 @@ async function desk(length: number): Promise<Opened> {
   return opened;
 }
 
-/** What the command in the terminal writes. */
-async function command(...args: string[]): Promise<string> {
-  const run = ['--conditions=@mamba2/source', 'apps/cli/src/main.ts', 'generate', ...args];
-  const { stdout } = await promisify(execFile)('npx', ['tsx', ...run], { cwd: root });
-  return stdout;
-}
-
 const tokensIn = (page: Page) => page.locator('.story').first().locator('[data-token]').count();
 
 test('the text is the one that the command writes for the same seed', async () => {
   const { page, errors } = await desk(120);
   await write(page);
-  expect(`${await storyOf(page)}\n`).toBe(await command(prompt, '--seed', '1', '--max-tokens', '120'));
+  expect(`${await storyOf(page)}\n`).toBe(await generate([prompt, '--seed', '1', '--max-tokens', '120']));
   expect(await page.locator('.outcome').textContent()).toMatch(/^120 tokens written · [\d,]+ tokens\/s$/);
   expect(errors).toEqual([]);
 });
@@ -61,7 +53,7 @@ test('every sampling control arrives where it should', async () => {
     `--${name.toLowerCase().replaceAll(' ', '-')}`,
     String(value),
   ]);
-  expect(`${await storyOf(page)}\n`).toBe(await command(prompt, '--seed', '77', '--max-tokens', '40', ...flags));
+  expect(`${await storyOf(page)}\n`).toBe(await generate([prompt, '--seed', '77', '--max-tokens', '40', ...flags]));
   expect(errors).toEqual([]);
 });
 
@@ -88,7 +80,7 @@ test('stop ends the writing at once, and the story goes on from there as if noth
   const longer = await storyOf(page);
   expect(longer.startsWith(text)).toBe(true);
   const drawn = (await tokensIn(page)) - tokenizer.encode(prompt).ids.length;
-  expect(`${longer}\n`).toBe(await command(prompt, '--seed', '1', '--max-tokens', String(drawn)));
+  expect(`${longer}\n`).toBe(await generate([prompt, '--seed', '1', '--max-tokens', String(drawn)]));
   expect(errors).toEqual([]);
 });
 
@@ -131,7 +123,7 @@ test('a saved state goes on, on another visit and in the terminal, as it would h
   await later.page.getByText(/tokens came before this/).waitFor();
   await write(later.page, 'Go on');
   expect(await storyOf(later.page)).toBe(rest);
-  expect(await command('--state-in', file, '--seed', '1', '--max-tokens', '40')).toBe(`${rest}\n`);
+  expect(await generate(['--state-in', file, '--seed', '1', '--max-tokens', '40'])).toBe(`${rest}\n`);
   expect([...errors, ...later.errors]).toEqual([]);
 });
 
