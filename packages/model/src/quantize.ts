@@ -87,7 +87,7 @@ export async function* quantize(source: SourceInput, options: QuantizeOptions): 
 
 /** The bytes of a safetensors file: tensors that stay, then each matrix in blocks. */
 async function* quantizedTensors(
-  { name, tensors }: Checkpoint,
+  { name, tensors, arrival }: Checkpoint,
   format: BlockFormat,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
@@ -95,7 +95,7 @@ async function* quantizedTensors(
   if (done) {
     throw new UnsupportedError(`${name} is in ${done} blocks already`, { fix: 'quantise what it was made from' });
   }
-  const all = Array.from(tensors, ([canonical, tensor]) => ({ name: fileName(canonical), tensor }));
+  const all = arrival.map((canonical) => ({ name: fileName(canonical), tensor: tensors.get(canonical)! }));
   const kept = all.filter(({ name: own }) => !isMatrix(own));
   const matrices = all.filter(({ name: own }) => isMatrix(own));
   const blocks = matrices.map(({ name: own, tensor: { shape } }) => {

@@ -1,5 +1,6 @@
-import { type Backend, type ConvWeights, type Tensor, toFloat64, type Weight } from '@mamba2/core';
-import type { Checkpoint, CheckpointTensor } from './checkpoint/checkpoint.js';
+import { type Backend, type ConvWeights, type Stored, type Tensor, toFloat64, type Weight } from '@mamba2/core';
+import type { Checkpoint } from './checkpoint/checkpoint.js';
+import { isMatrix } from './checkpoint/layout.js';
 import type { LayerConfig, MixerConfig, ModelConfig } from './config.js';
 import { type LoadDtype, matrixAs } from './dtype.js';
 import { expectFit } from './fit.js';
@@ -80,9 +81,15 @@ export interface LoadWeightsOptions {
   signal?: AbortSignal;
 }
 
+/** A checkpoint's tensors on a backend, by their canonical names. */
+interface Brought<S> {
+  readonly matrices: Map<string, Weight<S>>;
+  readonly others: Map<string, Tensor<S>>;
+}
+
 /**
- * Brings a checkpoint's tensors to a backend one after the other, matrices piece by piece: host memory holds no more than a piece.
- * If anything fails, or the signal aborts, what had been uploaded is freed.
+ * Brings a checkpoint's tensors to a backend one after the other, in the order in which their bytes come, matrices piece by piece: host memory holds no
+ * more than a piece. If anything fails, or the signal aborts, what had been uploaded is freed.
  * @throws CheckpointError, UnsupportedError, DeviceError, or the signal's reason
  */
 export async function loadWeights<S>(
@@ -91,91 +98,20 @@ export async function loadWeights<S>(
   { dtype = 'stored', onProgress, signal }: LoadWeightsOptions = {},
 ): Promise<{ weights: ModelWeights<S>; free: () => void }> {
   expectFit(backend, checkpoint, dtype);
-  const made: (Tensor<S> | Weight<S>)[] = [];
-  const free = () => backend.free(...made);
+  const matrices = new Map<string, Weight<S>>();
+  const others = new Map<string, Tensor<S>>();
+  const free = () => backend.free(...matrices.values(), ...others.values());
   let loaded = 0;
-
-  async function take<T extends Tensor<S> | Weight<S>>(
-    name: string,
-    bring: (entry: CheckpointTensor) => Promise<T>,
-  ): Promise<T> {
-    signal?.throwIfAborted();
-    const entry = checkpoint.tensors.get(name)!;
-    const thing = await bring(entry);
-    made.push(thing);
-    loaded += entry.byteLength;
-    onProgress?.({ stage: 'loading', loaded, total: checkpoint.totalBytes, tensor: name });
-    return thing;
-  }
-  const has = (name: string) => checkpoint.tensors.has(name);
-  const matrix = (name: string) => take(name, (entry) => matrixAs(backend, name, entry.stream(signal), dtype));
-  const vector = (name: string) => take(name, async (entry) => backend.upload(await entry.load(signal)));
-  const linear = async (name: string): Promise<Linear<S>> => ({
-    weight: await matrix(`${name}.weight`),
-    bias: has(`${name}.bias`) ? await vector(`${name}.bias`) : undefined,
-  });
-  const negativeExp = (name: string) =>
-    take(name, async (entry) => {
-      const A_log = await entry.load(signal);
-      const A = toFloat64(A_log).map((a) => -Math.exp(a));
-      return backend.upload(A, A_log.shape);
-    });
-
-  /** A vector or a filter with an optional bias: a norm, a convolution. */
-  const biased = async (name: string): Promise<Norm<S> & ConvWeights<S>> => {
-    const weight = await vector(`${name}.weight`);
-    return has(`${name}.bias`) ? { weight, bias: await vector(`${name}.bias`) } : { weight };
-  };
-
-  async function mixerOf(at: string, config: MixerConfig): Promise<LayerWeights<S>['mixer']> {
-    const in_proj = await linear(`${at}.in_proj`);
-    const conv1d = has(`${at}.conv1d.weight`) ? await biased(`${at}.conv1d`) : undefined;
-    const out_proj = await linear(`${at}.out_proj`);
-    if (config.type === 'attention') return { in_proj, conv1d, out_proj };
-    const shared = {
-      in_proj,
-      conv1d: conv1d!,
-      A: await negativeExp(`${at}.A_log`),
-      D: await vector(`${at}.D`),
-      out_proj,
-    };
-    return config.type === 'mamba2'
-      ? {
-          ...shared,
-          dt_bias: await vector(`${at}.dt_bias`),
-          norm: config.rmsnorm ? await vector(`${at}.norm.weight`) : undefined,
-        }
-      : { ...shared, x_proj: await linear(`${at}.x_proj`), dt_proj: await linear(`${at}.dt_proj`) };
-  }
-
-  async function layer(i: number, config: LayerConfig): Promise<LayerWeights<S>> {
-    const at = `layers.${i}`;
-    const norm = await biased(`${at}.norm`);
-    const mixer = await mixerOf(`${at}.mixer`, config.mixer);
-    if (!config.mlp) return { norm, mixer };
-    return {
-      norm,
-      mixer,
-      norm2: await biased(`${at}.norm2`),
-      mlp: { fc1: await linear(`${at}.mlp.fc1`), fc2: await linear(`${at}.mlp.fc2`) },
-    };
-  }
-
-  async function everything({ layers, tieEmbeddings }: ModelConfig): Promise<ModelWeights<S>> {
-    const embedding = await matrix('embedding.weight');
-    const loadedLayers: LayerWeights<S>[] = [];
-    for (const [i, config] of layers.entries()) loadedLayers.push(await layer(i, config));
-    const norm_f = await biased('norm_f');
-    return {
-      embedding,
-      layers: loadedLayers,
-      norm_f,
-      lm_head: tieEmbeddings ? embedding : await matrix('lm_head.weight'),
-    };
-  }
-
   try {
-    const weights = await everything(checkpoint.config);
+    for (const name of checkpoint.arrival) {
+      signal?.throwIfAborted();
+      const entry = checkpoint.tensors.get(name)!;
+      if (isMatrix(name)) matrices.set(name, await matrixAs(backend, name, entry.stream(signal), dtype));
+      else others.set(name, backend.upload(asUsed(name, await entry.load(signal)), entry.shape));
+      loaded += entry.byteLength;
+      onProgress?.({ stage: 'loading', loaded, total: checkpoint.totalBytes, tensor: name });
+    }
+    const weights = modelOf(checkpoint.config, { matrices, others });
     // Devices tell late what they had no room for: a read waits for everything before it.
     await backend.read(weights.norm_f.weight);
     return { weights, free };
@@ -183,4 +119,52 @@ export async function loadWeights<S>(
     free();
     throw error;
   }
+}
+
+/** `A = −exp(A_log)`; everything else as it is stored. */
+function asUsed(name: string, values: Stored): Stored | Float64Array {
+  return name.endsWith('.A_log') ? toFloat64(values).map((a) => -Math.exp(a)) : values;
+}
+
+/** The tensors at their places in the model. */
+function modelOf<S>({ layers, tieEmbeddings }: ModelConfig, brought: Brought<S>): ModelWeights<S> {
+  const embedding = brought.matrices.get('embedding.weight')!;
+  return {
+    embedding,
+    layers: layers.map((config, i) => layerOf(`layers.${i}`, config, brought)),
+    norm_f: biased('norm_f', brought),
+    lm_head: tieEmbeddings ? embedding : brought.matrices.get('lm_head.weight')!,
+  };
+}
+
+function layerOf<S>(at: string, { mixer, mlp }: LayerConfig, brought: Brought<S>): LayerWeights<S> {
+  const first = { norm: biased(`${at}.norm`, brought), mixer: mixerOf(`${at}.mixer`, mixer, brought) };
+  if (!mlp) return first;
+  return {
+    ...first,
+    norm2: biased(`${at}.norm2`, brought),
+    mlp: { fc1: linearOf(`${at}.mlp.fc1`, brought), fc2: linearOf(`${at}.mlp.fc2`, brought) },
+  };
+}
+
+function mixerOf<S>(at: string, config: MixerConfig, brought: Brought<S>): LayerWeights<S>['mixer'] {
+  const linear = (name: string) => linearOf(`${at}.${name}`, brought);
+  const vector = (name: string) => brought.others.get(`${at}.${name}`)!;
+  const shared = { in_proj: linear('in_proj'), out_proj: linear('out_proj') };
+  const hasConv = config.type !== 'attention' || config.dConv > 0;
+  const conv1d = hasConv ? biased(`${at}.conv1d`, brought) : undefined;
+  if (config.type === 'attention') return { ...shared, conv1d };
+  const recurrent = { ...shared, conv1d: conv1d!, A: vector('A_log'), D: vector('D') };
+  if (config.type === 'mamba1') return { ...recurrent, x_proj: linear('x_proj'), dt_proj: linear('dt_proj') };
+  return { ...recurrent, dt_bias: vector('dt_bias'), norm: config.rmsnorm ? vector('norm.weight') : undefined };
+}
+
+function linearOf<S>(name: string, { matrices, others }: Brought<S>): Linear<S> {
+  return { weight: matrices.get(`${name}.weight`)!, bias: others.get(`${name}.bias`) };
+}
+
+/** A norm's weights or a convolution's, with a bias where there is one. */
+function biased<S>(name: string, { others }: Brought<S>): Norm<S> & ConvWeights<S> {
+  const bias = others.get(`${name}.bias`);
+  return { weight: others.get(`${name}.weight`)!, ...(bias && { bias }) };
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toFloat64 } from '@mamba2/core';
 import { describe, expect, test } from 'vitest';
@@ -58,6 +59,25 @@ describe.each(Object.keys(digests))('%s', (name) => {
     }
     expect(golden['logits']!.shape.at(-1)).toBe(config.paddedVocabSize);
   });
+});
+
+test('tensors arrive in the order of their bytes; of shards, which come side by side, each in its turn', async () => {
+  const one = await openCheckpoint(folder('hf_mamba2_tiny'));
+  expect([...one.arrival].sort()).toEqual([...one.tensors.keys()].sort());
+  expect(one.arrival.slice(0, 3)).toEqual(['embedding.weight', 'layers.0.mixer.A_log', 'layers.0.mixer.D']);
+  // torch numbers storages, and lays them down, as the state dict has them.
+  const archive = await openCheckpoint(folder('orig_mamba2_tiny'));
+  expect(archive.arrival.slice(0, 3)).toEqual(['embedding.weight', 'layers.0.norm.weight', 'layers.0.mixer.dt_bias']);
+  const index = JSON.parse(
+    readFileSync(join(folder('hf_mamba2_bf16_sharded'), 'model.safetensors.index.json'), 'utf8'),
+  ) as { weight_map: Record<string, string> };
+  const sharded = await openCheckpoint(folder('hf_mamba2_bf16_sharded'));
+  const shards = sharded.arrival.map((name) => index.weight_map[nameInFile(name, 'transformers')]!);
+  // Each has begun before one has ended.
+  const names = [...new Set(shards)];
+  expect(names).toHaveLength(5);
+  const [begun, ended] = [names.map((shard) => shards.indexOf(shard)), names.map((shard) => shards.lastIndexOf(shard))];
+  expect(Math.max(...begun)).toBeLessThan(Math.min(...ended));
 });
 
 test('dtypes stay as stored, and convolutions and D lose or gain the axis that torch gives or takes', async () => {

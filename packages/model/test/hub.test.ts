@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, utimesSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { Mamba2Error } from '@mamba2/core';
+import { type Backend, Mamba2Error } from '@mamba2/core';
+import { reference } from '@mamba2/core/reference';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.js';
 import type { HttpOptions } from '../src/checkpoint/http-client.js';
@@ -12,6 +13,7 @@ import { Mamba2, quantize } from '../src/index.js';
 import { contents, encode, goldenFiles, refusal } from './support/checkpoint-files.js';
 import { commitOf, type FakeHub, fakeHub, hashOf } from './support/hub-server.js';
 import { idsOf, tinyTokenizer } from './support/models.js';
+import { randomCheckpoint } from './support/random-checkpoint.js';
 
 const ID = 'someone/tiny-mamba2';
 const WEIGHTS = 'model.safetensors';
@@ -149,6 +151,42 @@ describe('a model of a hub', () => {
     expect(blobs()).toContain(hashOf(WEIGHTS, bytes));
     expect(hub.seen.filter((line) => line.includes('/cdn/'))).toHaveLength(1);
     await checkpoint.close();
+  });
+
+  test('is loaded as its bytes come, though its header sorts layer 10 before layer 2', async () => {
+    const config = { d_model: 16, n_layer: 12, vocab_size: 40, ssm_cfg: { layer: 'Mamba2', headdim: 8, d_state: 4 } };
+    const { files } = randomCheckpoint(config);
+    hub.files = files;
+    const bytes = files[WEIGHTS]!;
+    const { arrival, tensors } = await openCheckpoint({ name: 'm', files });
+    expect(arrival.findIndex((name) => name.includes('layers.10.'))).toBeLessThan(
+      arrival.findIndex((name) => name.includes('layers.2.')),
+    );
+    // Layer 9 is the last in the file.
+    const before = arrival.findIndex((name) => name.includes('layers.9.'));
+    const behind = arrival.slice(before).reduce((sum, name) => sum + tensors.get(name)!.byteLength, 0);
+    let send = () => {};
+    hub.interfere = (_, response, path) => {
+      if (!path.startsWith('/cdn/')) return false;
+      response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` });
+      response.write(bytes.subarray(0, bytes.length - behind));
+      send = () => response.end(bytes.subarray(bytes.length - behind));
+      return true;
+    };
+    let made = 0;
+    const exact = reference() as Backend;
+    const counting: Backend = {
+      ...exact,
+      upload: (...given) => (made++, exact.upload(...given)),
+      weightFrom: async (...given) => exact.weightFrom(...given).finally(() => made++),
+    };
+    const options = { backend: counting, endpoint: hub.endpoint, cache, tokenizer: null };
+    const loading = Mamba2.load(ID, options);
+    await expect.poll(() => made).toBe(before);
+    send();
+    const [model, same] = [await loading, await Mamba2.load({ name: 'm', files }, { backend: 'reference' })];
+    expect((await model.forward([1, 2, 3])).data).toEqual((await same.forward([1, 2, 3])).data);
+    for (const each of [model, same]) each.dispose();
   });
 
   test('of which the last byte is wrong is given out, but never loaded', async () => {

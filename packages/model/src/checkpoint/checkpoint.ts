@@ -47,6 +47,8 @@ export interface Checkpoint {
   readonly source: Source;
   /** By canonical name, see `expectedTensors`. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  /** Their names in the order in which a network brings their bytes, whatever that of the layers is: headers sort by name, and `layers.10` before `layers.2`. */
+  readonly arrival: readonly string[];
   /** Bytes of all tensors. */
   readonly totalBytes: number;
   /** Whether it came from a hub, by its id. */
@@ -99,9 +101,12 @@ export async function openCheckpoint(input: SourceInput, options: OpenCheckpoint
   try {
     const config = await readConfig(source, signal);
     const weights = (await hasMistralFormat(source, signal)) ? [mistralWeights] : undefined;
-    const matched = matchTensors(config, await openWeights(source, signal, weights));
+    const inFiles = await openWeights(source, signal, weights);
+    const matched = matchTensors(config, inFiles);
     await expectTied(matched, signal);
     const entries = [...matched.tensors];
+    const places = new Map(Array.from(inFiles.values(), (entry, place) => [entry, place]));
+    const byPlace = entries.toSorted(([, a], [, b]) => places.get(a.entry)! - places.get(b.entry)!);
     const totalBytes = entries.reduce((sum, [, { entry }]) => sum + entry.byteLength, 0);
     let read = 0;
     const onBytes = (bytes: number) => onProgress?.({ read: (read += bytes), total: totalBytes });
@@ -112,6 +117,7 @@ export async function openCheckpoint(input: SourceInput, options: OpenCheckpoint
       tensors: new Map(
         entries.map(([name, { entry, shape }]) => [name, checkpointTensor(entry, shape, signal, onBytes)]),
       ),
+      arrival: byPlace.map(([name]) => name),
       totalBytes,
       fromHub: source.fromHub === true,
       verified: async (given) => source.verified?.(given ?? signal),

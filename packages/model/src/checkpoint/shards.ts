@@ -29,6 +29,7 @@ type Open = (file: RandomAccessFile, signal?: AbortSignal) => Promise<ReadonlyMa
 
 /**
  * Finds a checkpoint's weights, in one file or in shards named by an index, and reads their headers.
+ * @returns the tensors in the order in which a network brings their bytes: a file's from its beginning, those of shards, which come side by side, in turns
  * @param names which of the files to look for; mistral-inference's only if asked
  * @throws CheckpointError when there are none, or an index and its shards contradict each other
  */
@@ -53,7 +54,7 @@ async function openSafetensorsEntries(
   file: RandomAccessFile,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, TensorEntry>> {
-  return joinBlocks(file.name, await openSafetensors(file, signal));
+  return inOrder(joinBlocks(file.name, await openSafetensors(file, signal)));
 }
 
 async function openShards(source: Source, indexFile: RandomAccessFile, open: Open, signal?: AbortSignal) {
@@ -72,7 +73,12 @@ async function openShards(source: Source, indexFile: RandomAccessFile, open: Ope
   for (const [name, shard] of shardOf) {
     if (!tensors.has(name)) throw contradiction(indexFile.name, name, 'no shard', shard);
   }
-  return tensors;
+  return inOrder(tensors);
+}
+
+/** By where tensors begin in what holds them. Those of an archive have it to themselves: they stay in the order of its pickle, in which torch writes them. */
+function inOrder(tensors: ReadonlyMap<string, TensorEntry>): Map<string, TensorEntry> {
+  return new Map([...tensors].sort(([, a], [, b]) => a.start - b.start));
 }
 
 function parseWeightMap(name: string, value: JsonValue | undefined): Map<string, string> {
