@@ -170,7 +170,7 @@ for (const one of wanted) {
   const most = kind === 'quadratic' ? 1e-5 : tolerance;
   if (!(error <= most)) throw new Error(`${one} is off by ${error}, more than ${most}: nothing to time`);
   const repeats = Math.max(1, Math.min(10, Math.round(1e11 / flops)));
-  const { micros, spread } = await deviceTime(backend, run, { repeats, runs: 3, estimates: 3 });
+  const { micros, spread } = await deviceTime(gpu, run, { repeats, runs: 3, estimates: 3 });
   backend.free(...free);
   const row = {
     kind,

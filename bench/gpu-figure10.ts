@@ -132,7 +132,7 @@ for (const one of wanted) {
   const flops = operations[name]!.flops(l, n);
   // As many repeats as take some tens of milliseconds.
   const repeats = Math.max(1, Math.min(10, Math.round(2e11 / flops)));
-  const { micros, spread } = await deviceTime(backend, () => run(operands), { repeats, runs: 3, estimates: 3 });
+  const { micros, spread } = await deviceTime(gpu, () => run(operands), { repeats, runs: 3, estimates: 3 });
   backend.free(...operands);
   rows.push({
     operation: name,

@@ -2,7 +2,8 @@
  * Matrix products on the GPU, weights stored as f16: `npx tsx --conditions=@mamba2/source bench/gpu-linear.ts [--dawn FLAG] [--variants …] [--precision f16]
  * [--json] [ROWS,INPUTS,OUTPUTS …]`. Numbers of every product are checked against float64 before it is timed.
  */
-import { type Backend, toFloat64 } from '@mamba2/core';
+import { toFloat64 } from '@mamba2/core';
+import type { WebGpuBackend } from '@mamba2/ssd-gpu';
 import { deviceTime, noise, relativeError } from './gpu/measure.js';
 import { halves } from './gpu/network.js';
 import { benchOptions, report } from './gpu/options.js';
@@ -25,29 +26,29 @@ function sample(rows: number, inputs: number, x: Float32Array, w: Float64Array, 
   return { places, want };
 }
 
-async function measured(backend: Backend, rows: number, inputs: number, outputs: number, most: number) {
+async function measured(gpu: WebGpuBackend, rows: number, inputs: number, outputs: number, most: number) {
   const matrix = halves(outputs, inputs);
-  const weight = backend.weight(matrix);
+  const weight = gpu.weight(matrix);
   const numbers = noise(rows * inputs);
-  const x = backend.upload(numbers, [1, rows, inputs]);
-  const y = backend.linear(x, weight);
+  const x = gpu.upload(numbers, [1, rows, inputs]);
+  const y = gpu.linear(x, weight);
   const { places, want } = sample(rows, inputs, numbers, toFloat64(matrix), outputs);
-  const got = await backend.read(y);
-  backend.free(y);
+  const got = await gpu.read(y);
+  gpu.free(y);
   const error = relativeError(
     places.map((at) => got[at]!),
     want,
   );
   if (!(error <= most)) throw new Error(`${rows} × ${inputs} × ${outputs} is off by ${error}: nothing to time`);
-  const { micros, spread } = await deviceTime(backend, () => backend.linear(x, weight), {
+  const { micros, spread } = await deviceTime(gpu, () => gpu.linear(x, weight), {
     repeats: rows > 64 ? 10 : 50,
   });
-  backend.free(weight, x);
+  gpu.free(weight, x);
   return {
     rows,
     inputs,
     outputs,
-    variant: backend.describe().operations['linear']!.variant,
+    variant: gpu.describe().operations['linear']!.variant,
     micros: Number(micros.toFixed(2)),
     spread: Number(spread.toFixed(2)),
     'TFLOP/s': Number(((2 * rows * inputs * outputs) / micros / 1e6).toPrecision(3)),
@@ -57,7 +58,7 @@ async function measured(backend: Backend, rows: number, inputs: number, outputs:
 }
 
 const options = await benchOptions();
-const { backend, positionals, precision } = options;
+const { backend, gpu, positionals, precision } = options;
 const shapes =
   positionals.length > 0
     ? positionals
@@ -70,7 +71,7 @@ const shapes =
 const table: Record<string, string | number>[] = [];
 for (const shape of shapes) {
   const [rows = 0, inputs = 0, outputs = 0] = shape.split(',').map(Number);
-  table.push(await measured(backend, rows, inputs, outputs, tolerance(precision)));
+  table.push(await measured(gpu, rows, inputs, outputs, tolerance(precision)));
 }
 report(options, table);
 backend.dispose();

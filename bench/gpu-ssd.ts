@@ -102,7 +102,7 @@ function* hostNumbers(t: HostTensor, at = t.offset, axis = 0): Generator<number>
 }
 
 const options = await benchOptions();
-const { backend } = options;
+const { backend, gpu } = options;
 /** f32 throughout, or factors rounded to f16. */
 const TOLERANCE = options.precision === 'f16' ? 2e-3 : 1e-5;
 const shapes =
@@ -121,7 +121,7 @@ for (const shape of shapes) {
   backend.free(y);
   // Short ones oftener: the host's clock must see some milliseconds.
   const repeats = Math.round(Math.min(100, Math.max(5, 3e8 / problem.bytes)));
-  const { micros, spread } = await deviceTime(backend, run, { repeats });
+  const { micros, spread } = await deviceTime(gpu, run, { repeats });
   backend.free(...operands);
   rows.push({
     ...problem.name,

@@ -67,13 +67,13 @@ function parts(backend: Backend, { dModel, layers, vocab }: Shape, slots: number
 }
 
 const options = await benchOptions();
-const { backend, slots } = options;
+const { backend, gpu, slots } = options;
 const table: Record<string, string | number>[] = [];
 for (const name of options.positionals.length > 0 ? options.positionals : ['130m']) {
   const shape = SHAPES.find((known) => known.name === name);
   if (!shape) throw new Error(`no shape "${name}"; known: ${SHAPES.map((known) => known.name).join(', ')}`);
   for (const [part, fn] of Object.entries(parts(backend, shape, slots))) {
-    const { micros, spread } = await deviceTime(backend, fn, { repeats: 40 });
+    const { micros, spread } = await deviceTime(gpu, fn, { repeats: 40 });
     table.push({ shape: name, slots, part, micros: Number(micros.toFixed(2)), spread: Number(spread.toFixed(2)) });
   }
 }

@@ -1,4 +1,4 @@
-import type { Backend, Program, Tensor } from '@mamba2/core';
+import type { Recording, WebGpuBackend } from '@mamba2/ssd-gpu';
 
 /** Medians and spread of one measurement. */
 export interface Timing {
@@ -12,43 +12,42 @@ export interface Timing {
 const WARM_UP = 300;
 
 /**
- * Time of one run of `fn`'s operations on the device. They are recorded into two programs, a few and many times over; each goes to the device as a whole
- * and is waited for from then on, and the difference is theirs alone: what encoding, a read-back and waking up cost drops out. Caches are warm.
+ * Time of one run of `fn`'s operations on the device. They are recorded twice, a few and many times over; each recording goes to the device in one submission and is
+ * waited for from then on, and the difference is theirs alone: what encoding, submitting and waking up cost drops out. (A program's run won't do: a long
+ * one leaves in pieces, and the device computes while the host still encodes.) Caches are warm.
  */
 export async function deviceTime(
-  backend: Backend,
-  fn: () => Tensor,
+  gpu: WebGpuBackend,
+  fn: () => unknown,
   { repeats = 10, runs = 4, estimates = 5 } = {},
 ): Promise<Timing> {
   const times = (count: number) =>
-    backend.program(() => {
-      for (let i = 1; i < count; i++) backend.scope(() => void fn());
-      return fn();
+    gpu.record(() => {
+      for (let i = 0; i < count; i++) gpu.scope(() => void fn());
     });
   const few = repeats;
   const many = repeats * (1 + runs);
-  const programs = { few: times(few), many: times(many) };
-  const first = (t: Tensor): Tensor => ({ ...t, shape: [1], strides: [1] });
-  const timed = async (program: Program<Tensor>) => {
-    const out = first(program.run());
-    // Encoding and submitting is over at the end of this turn.
-    await Promise.resolve();
+  const recordings = { few: await times(few), many: await times(many) };
+  const timed = async ({ encode }: Recording<void>) => {
+    const encoder = gpu.device.createCommandEncoder();
+    encode(encoder);
+    gpu.device.queue.submit([encoder.finish()]);
     const start = performance.now();
-    await backend.read(out);
+    await gpu.device.queue.onSubmittedWorkDone();
     return performance.now() - start;
   };
-  await timed(programs.few);
+  await timed(recordings.few);
   // A device that idled runs at low clocks for a while.
   const warm = performance.now() + WARM_UP;
-  do await timed(programs.many);
+  do await timed(recordings.many);
   while (performance.now() < warm);
   const samples: number[] = [];
   for (let i = 0; i < estimates; i++) {
-    const short = await timed(programs.few);
-    samples.push((1e3 * ((await timed(programs.many)) - short)) / (many - few));
+    const short = await timed(recordings.few);
+    samples.push((1e3 * ((await timed(recordings.many)) - short)) / (many - few));
   }
-  programs.few.dispose();
-  programs.many.dispose();
+  recordings.few.dispose();
+  recordings.many.dispose();
   return summary(samples);
 }
 

@@ -21,24 +21,17 @@ const curves = [
 
 const [LENGTH, STATES] = [4096, 64];
 const times = {
-  from: 0.05,
+  from: 0.02,
   to: 50,
   log: true,
-  ticks: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50],
+  ticks: [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50],
   label: 'milliseconds',
 };
 
-/**
- * Time over the length (n = 64) and over the state size (l = 4096): the paper's Figure 10 on the device of the measurements.
- * @param overStates what was measured besides, for other state sizes
- */
-export function figure10({ device, precision, rows }: MeasuredOperations, overStates: MeasuredOperations): string {
-  if (overStates.device !== device || overStates.precision !== precision) {
-    throw new Error(`measured on ${device} in ${precision}, and on ${overStates.device} in ${overStates.precision}`);
-  }
+/** Time over the length (n = 64) and over the state size (l = 4096): the paper's Figure 10 on the device of the measurements. */
+export function figure10({ device, precision, rows }: MeasuredOperations): string {
   const byLength = rows.filter(({ n }) => n === STATES);
-  const atLength = rows.filter(({ l, n, operation }) => l === LENGTH && n === STATES && operation !== 'quadratic');
-  const measured = [...atLength, ...overStates.rows.filter(({ l, n }) => l === LENGTH && n !== STATES)];
+  const measured = rows.filter(({ l, operation }) => l === LENGTH && operation !== 'quadratic');
   const lengths = distinct(byLength.map(({ l }) => l));
   const states = distinct(measured.map(({ n }) => n));
   // Attention has no state: its time is the same for every n.

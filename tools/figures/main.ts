@@ -7,14 +7,8 @@ import { figuresFolder, scanFigures } from './scans.ts';
 
 const measurements = new URL('../../bench/results/forms.json', import.meta.url);
 const measured = JSON.parse(readFileSync(measurements, 'utf8')) as MeasuredForms;
-/** Figure 10's two axes, measured one behind the other on one machine. */
-const [lengths, states] = ['5-figure10-f16', '5-figure10-f16-states'].map(
-  (name) =>
-    JSON.parse(
-      readFileSync(new URL(`../../bench/results/h200/${name}.json`, import.meta.url), 'utf8'),
-    ) as MeasuredOperations,
-) as [MeasuredOperations, MeasuredOperations];
-const gpu = figure10(lengths, states);
+const operations = new URL('../../bench/results/h200/6-figure10-special.json', import.meta.url);
+const gpu = figure10(JSON.parse(readFileSync(operations, 'utf8')) as MeasuredOperations);
 const scans = Object.entries(scanFigures()).map(([name, svg]) => [`${name}.svg`, svg] as const);
 mkdirSync(figuresFolder, { recursive: true });
 for (const [name, svg] of [...Object.entries(dualityFigures(measured)), ...scans, ['gpu-figure10.svg', gpu] as const]) {

@@ -20,7 +20,7 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Row-major strides of a shape: the last is 1. */
 export function contiguousStrides(shape: readonly number[]): number[] {
-  const strides = Array.from<number>({ length: shape.length }).fill(1);
+  const strides = shape.map(() => 1);
   for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1]! * shape[i + 1]!;
   return strides;
 }

@@ -7,11 +7,11 @@ import { linearNarrowKernel } from '../src/operations/linear-kernels.js';
 import { matrixKernels } from '../src/operations/ssd-kernels.js';
 import { STORAGE } from '../src/operations/weight.js';
 import {
+  compiledOf,
   type Constants,
   deviceLacks,
   type Kernel,
   shaderText,
-  splitFlags,
   type Variant,
 } from '../src/runtime/kernel.js';
 
@@ -44,7 +44,7 @@ const constants: Constants = {
   TM: 64,
   TN: 64,
   SPAN: 256,
-  PADDED: 64,
+  BLOCKS: 4,
 };
 
 /** Kernels that no operation of a backend names as its own. */
@@ -61,7 +61,7 @@ function constantsFor(kernel: Kernel, variant: Variant, all: Constants): Constan
   const text = [...variant.libraries(all), variant.source ?? kernel.source].join('\n');
   const own = new Set([...text.matchAll(/^const (\w+)/gm)].map(([, name]) => name));
   const given = Object.entries(all).filter(([name]) => !own.has(name) && !(name in (variant.constants ?? {})));
-  return splitFlags(kernel, Object.fromEntries(given)).compiled;
+  return compiledOf(kernel, Object.fromEntries(given));
 }
 
 describe.each(inject('gpuDrivers'))('shaders on %s', (name) => {

@@ -13,6 +13,7 @@ import {
   cellsFour,
   cellsOne,
   math,
+  matrices,
   products,
   rows,
 } from '../shaders.generated.js';
@@ -51,16 +52,6 @@ export const attentionCountKernel: Kernel = {
   variants: [{ name: 'portable', libraries: () => [] }],
 };
 
-/** Queries that a workgroup computes with subgroup matrices. */
-export const MATRIX_QUERIES = 64;
-
-/** Bytes of workgroup memory that attention with subgroup matrices wants for heads of `padded` numbers. */
-export function matrixBytes(padded: number): number {
-  const [keys, columns, pad] = [32, 64, 8];
-  const halves = (MATRIX_QUERIES + keys) * (padded + pad) + keys * (columns + pad) + MATRIX_QUERIES * (keys + pad);
-  return 2 * halves + 4 * MATRIX_QUERIES * (keys + 4) + 16;
-}
-
 function lacksMatrices({ subgroupMatrix, subgroupSizes }: Capabilities, { FITS }: Constants): string | undefined {
   if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16)) return 'no matrices of 16 × 16 × 16';
   if (subgroupSizes[0] !== 32 || subgroupSizes[1] !== 32) return 'subgroups are not of 32';
@@ -79,7 +70,7 @@ export const attentionTilesKernel: Kernel = {
       rounds: true,
       lacks: lacksMatrices,
       source: attentionMatrix,
-      libraries: () => [attentionSlots],
+      libraries: () => [matrices, attentionSlots],
     },
     {
       name: 'portable',

@@ -10,8 +10,6 @@ import {
   attentionSplitKernel,
   attentionTilesKernel,
   MATRIX,
-  MATRIX_QUERIES,
-  matrixBytes,
 } from './attention-kernels.js';
 import { expectSlots } from './states.js';
 import { inFours, type Place, placeOf } from './views.js';
@@ -97,6 +95,8 @@ interface Bring {
   readonly byRow?: boolean;
   /** Not what the batch brings, but all that the slots hold with it. */
   readonly held?: boolean;
+  /** Rows that are written, where they are more than what the batch brings. */
+  readonly rows?: number;
 }
 
 function bring(call: Attention, source: GpuTensor, to: Bring): void {
@@ -130,7 +130,7 @@ function bring(call: Attention, source: GpuTensor, to: Bring): void {
       ...offsets,
       scale: to.scale ?? 1,
     },
-    grid: [Math.ceil((heads * width) / (to.kernel === attentionNarrowKernel ? 512 : 64)), to.held ? capacity : l, b],
+    grid: [Math.ceil((heads * width) / (to.kernel === attentionNarrowKernel ? 512 : 64)), to.rows ?? l, b],
   });
 }
 
@@ -215,31 +215,33 @@ function inSpans(call: Attention): void {
 /** Numbers of a head in f16, as matrices of 16 columns hold them. */
 const padded = ({ axes: { p } }: Attention) => 16 * Math.ceil(p / 16);
 
-/** Whether the operands in f16 fit a binding and a grid, and a tile of them shared memory. */
+/** Positions in f16: whole pairs of bands of 16. */
+const inBands = (positions: number) => 32 * Math.ceil(positions / 32);
+
+/** Whether the operands in f16 fit a binding and a grid. */
 function fits(call: Attention): boolean {
   const { b, l, h, g, capacity } = call.axes;
-  const { bindingBytes, gridWidth, workgroupBytes } = call.gpu.capabilities;
-  const bytes = 2 * b * Math.max(l * h, capacity * g) * padded(call);
-  return bytes <= bindingBytes && capacity <= gridWidth && matrixBytes(padded(call)) <= workgroupBytes;
+  const { bindingBytes, gridWidth } = call.gpu.capabilities;
+  const [queries, keys] = [inBands(l), inBands(capacity)];
+  return 2 * b * Math.max(queries * h, keys * g) * padded(call) <= bindingBytes && Math.max(queries, keys) <= gridWidth;
 }
 
 function takesMatrices(call: Attention): boolean {
   return call.gpu.pipelines.choose(attentionTilesKernel, { FITS: fits(call) }).variant.name === MATRIX;
 }
 
-/** With subgroup matrices: operands in f16, head by head; scores, sums and weighted values in f32. */
+/** With subgroup matrices: operands in blocks of f16, head by head; scores, sums and weighted values in f32. */
 function inMatrices(call: Attention): void {
   const { gpu, q, k, v, cache, axes, y } = call;
   const { b, l, h, g, p, capacity, scale } = axes;
   const { constants, offsets, indices } = common(call);
   const width = padded(call);
-  const halves = (heads: number, positions: number) => ({
-    kernel: attentionNarrowKernel,
-    target: gpu.memory.block(2 * b * heads * positions * width),
-    place: [0, heads * positions * width, width, positions * width] as const,
-    width,
-    byRow: true,
-  });
+  const halves = (heads: number, positions: number) => {
+    const rows = inBands(positions);
+    const place = [0, heads * rows * width, width, rows * width] as const;
+    const target = gpu.memory.block(2 * b * heads * rows * width);
+    return { kernel: attentionNarrowKernel, target, place, width, rows, byRow: true };
+  };
   const [queries, keys, values] = [halves(h, l), halves(g, capacity), halves(g, capacity)];
   // Weights are powers of two: 2^(q·k · scale · log₂ e).
   bring(call, q, { ...queries, turn: true, scale: scale * Math.LOG2E });
@@ -254,10 +256,19 @@ function inMatrices(call: Attention): void {
   }
   gpu.launch({
     kernel: attentionTilesKernel,
-    constants: { PADDED: width, FITS: true, ...constants },
+    constants: { WG: 32, BLOCKS: width / 16, FITS: true, ...constants },
     buffers: { queries: queries.target, keys: keys.target, values: values.target, ...indices, y: y.data },
-    params: { heads: h, groups: g, positions: l, capacity, p, ...offsets },
-    grid: [Math.ceil(l / MATRIX_QUERIES), h, b * Math.ceil(p / 64)],
+    params: {
+      heads: h,
+      groups: g,
+      positions: l,
+      capacity,
+      p,
+      query_bands: queries.rows / 16,
+      key_bands: keys.rows / 16,
+      ...offsets,
+    },
+    grid: [queries.rows / 32, h, b * Math.ceil(p / 64)],
   });
   gpu.memory.release([values.target, keys.target, queries.target]);
 }

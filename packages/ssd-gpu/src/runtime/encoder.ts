@@ -1,9 +1,9 @@
 import { ArgumentError, DeviceError } from '@mamba2/core';
 import type { Buffers } from './buffers.js';
 import type { Health } from './health.js';
-import { splitFlags } from './kernel.js';
-import type { Launch, Work } from './launch.js';
-import { refuseOthers, type Words, writeParams } from './layout.js';
+import { flagBits, type Kernel } from './kernel.js';
+import { blocksIn, blocksOf, type Launch, type Work } from './launch.js';
+import { refuseOthers, type Slot, type Words, writeParams } from './layout.js';
 import type { Arena, Block } from './memory.js';
 import type { Slab } from './pool.js';
 import { bindGroup, type Pipeline, type Pipelines } from './pipelines.js';
@@ -83,7 +83,7 @@ export class CommandList {
 
   /** @throws DeviceError when memory that the commands use, and that is not the program's own, has been released */
   checkAlive(own: Arena): void {
-    this.#foreign ??= [...new Set(this.commands.flatMap(blocksOf))].filter((block) => block.arena !== own);
+    this.#foreign ??= [...new Set(this.commands.flatMap((command) => ('pipeline' in command ? command.blocks : blocksOf(command))))].filter((block) => block.arena !== own);
     if (this.#foreign.every((block) => block.alive)) return;
     throw new DeviceError('a tensor that the program uses was released', {
       fix: 'record another program, or keep the tensor',
@@ -100,52 +100,56 @@ export class CommandList {
   }
 }
 
-function blocksOf(command: Command): readonly Block[] {
-  if ('pipeline' in command) return command.blocks;
-  return command.kind === 'copy' ? [command.from, command.to] : [command.block];
-}
-
 /** Binds a launch's buffers and numbers by name. @throws ArgumentError for names that are missing, unknown or clash */
 function prepare(pipelines: Pipelines, launch: Launch, words: Words, at: number): Dispatch {
   const { kernel, constants = {}, buffers, params, grid } = launch;
   const pipeline = pipelines.get(kernel, constants, buffers);
-  const { slots } = pipeline.layout;
-  const { names, sources } = pipeline.operands;
-  refuseOthers(kernel.name, 'buffer', buffers, [...slots, ...names.map((name) => ({ name }))]);
-  const own = kernel.flags?.length ? { ...params, flags: splitFlags(kernel, constants).bits } : params;
-  writeParams(kernel.name, pipeline.layout, own, words, at / 4);
-  const readOnly = slots.find(({ name, writable }) => !writable && buffers[name]);
-  const slabs = slots.map(({ name, writable }) => {
-    const block = buffers[sources.get(name) ?? name];
-    if (block) return block.slab;
-    // Switched off by a constant: any buffer that is read anyway will do.
-    if (writable || !readOnly || !(name in buffers))
-      throw new ArgumentError(`${kernel.name}: buffer ${name}`, { given: 'none' });
-    return buffers[readOnly.name]!.slab;
-  });
-  slots.forEach(({ name, writable }, i) => {
-    if (!writable || slabs.every((slab, j) => i === j || slab.buffer !== slabs[i]!.buffer)) return;
-    throw new ArgumentError(`${kernel.name} would write ${name} while reading it under another name`, {
-      fix: 'give it memory of its own',
-    });
-  });
+  refuseOthers(kernel.name, 'buffer', buffers, pipeline.buffers);
+  writeParams(kernel.name, pipeline.layout, params, words, at / 4, flagBits(kernel, constants));
+  const slabs = slabsFor(kernel, pipeline, buffers);
   const most = pipelines.capabilities.gridWidth;
   const [x, y = 1, z = 1] = grid;
-  if (Math.max(x, y, z) > most) {
+  if (x > most || y > most || z > most) {
     throw new DeviceError(`${kernel.name}: too many workgroups`, {
       given: `${x} × ${y} × ${z}`,
       expected: `at most ${most} each`,
     });
   }
-  const used = Object.values(buffers).filter((block) => block !== undefined);
   return {
     pipeline,
     slabs,
-    blocks: used,
+    blocks: blocksIn(launch),
     offset: pipeline.layout.uniform ? at : 0,
     grid: [x, y, z],
     group: undefined,
   };
+}
+
+/** The slabs to bind, in the order of the slots. */
+function slabsFor(kernel: Kernel, { layout: { slots }, operands }: Pipeline, buffers: Launch['buffers']): Slab[] {
+  const slabs: Slab[] = [];
+  for (const { name, writable } of slots) {
+    const block = buffers[operands.sources.get(name) ?? name];
+    // Switched off by a constant: any buffer that is read anyway will do.
+    const other = block ?? (!writable && name in buffers ? firstRead(slots, buffers) : undefined);
+    if (!other) throw new ArgumentError(`${kernel.name}: buffer ${name}`, { given: 'none' });
+    slabs.push(other.slab);
+  }
+  for (let i = 0; i < slots.length; i++) {
+    if (!slots[i]!.writable) continue;
+    for (let j = 0; j < slots.length; j++) {
+      if (i === j || slabs[i]!.buffer !== slabs[j]!.buffer) continue;
+      throw new ArgumentError(`${kernel.name} would write ${slots[i]!.name} while reading it under another name`, {
+        fix: 'give it memory of its own',
+      });
+    }
+  }
+  return slabs;
+}
+
+function firstRead(slots: readonly Slot[], buffers: Launch['buffers']): Block | undefined {
+  const slot = slots.find(({ name, writable }) => !writable && buffers[name]);
+  return slot && buffers[slot.name];
 }
 
 /** What a submission is made of: lists, and reads of what the lists before them left. */

@@ -1,4 +1,4 @@
-import type { Work } from './launch.js';
+import { blocksOf, type Work } from './launch.js';
 import type { Block } from './memory.js';
 
 /**
@@ -38,10 +38,4 @@ function join(first: Work, second: Work, readers: ReadonlyMap<Block, number>): r
   )
     return undefined;
   return absorb.with(produces.by);
-}
-
-function blocksOf(item: Work): Block[] {
-  if (item.kind === 'copy') return [item.from, item.to];
-  if (item.kind === 'clear') return [item.block];
-  return Object.values(item.launch.buffers).filter((block) => block !== undefined);
 }

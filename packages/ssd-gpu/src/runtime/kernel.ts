@@ -106,17 +106,17 @@ export function deviceLacks({ enables = [] }: Variant, capabilities: Capabilitie
   return undefined;
 }
 
-/** Constants to compile for, and the bits of those that are flags. */
-export function splitFlags({ flags }: Kernel, constants: Constants): { compiled: Constants; bits: number } {
-  if (!flags?.length) return { compiled: constants, bits: 0 };
-  const compiled: Record<string, number | boolean> = {};
+/** Constants to compile for: those that are no flags. */
+export function compiledOf({ flags = [] }: Kernel, constants: Constants): Constants {
+  return Object.fromEntries(Object.entries(constants).filter(([name]) => !flags.includes(name)));
+}
+
+/** The bits of the constants that are flags; undefined for a kernel that has none. */
+export function flagBits({ flags }: Kernel, constants: Constants): number | undefined {
+  if (!flags?.length) return undefined;
   let bits = 0;
-  for (const name in constants) {
-    const bit = flags.indexOf(name);
-    if (bit < 0) compiled[name] = constants[name]!;
-    else if (constants[name]) bits |= 1 << bit;
-  }
-  return { compiled, bits };
+  for (let bit = 0; bit < flags.length; bit++) if (constants[flags[bit]!]) bits |= 1 << bit;
+  return bits;
 }
 
 function headers(enabled: readonly Enabled[]): string[] {
@@ -134,7 +134,7 @@ export function shaderText(
   kernel: Kernel,
   variant: Variant,
   constants: Constants,
-  operands: OperandPlan = planOperands(variant.operands ?? kernel.operands, constants),
+  operands: OperandPlan = planOperands((variant.operands ?? kernel.operands)?.(constants)),
 ): string {
   const enables = headers(variant.enables ?? []);
   const all = { ...constants, ...variant.constants };

@@ -42,3 +42,19 @@ export interface Fusion {
   /** Launches in place of both; undefined if they can't be joined. */
   readonly absorb?: { readonly block: Block; readonly with: (producer: object) => readonly LaunchWork[] | undefined };
 }
+
+/** The blocks that a launch uses. */
+export function blocksIn({ buffers }: Launch): Block[] {
+  const blocks: Block[] = [];
+  for (const name in buffers) {
+    const block = buffers[name];
+    if (block) blocks.push(block);
+  }
+  return blocks;
+}
+
+/** The blocks that an item of work uses. */
+export function blocksOf(item: Work): Block[] {
+  if (item.kind === 'launch') return blocksIn(item.launch);
+  return item.kind === 'copy' ? [item.from, item.to] : [item.block];
+}

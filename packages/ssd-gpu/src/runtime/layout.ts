@@ -34,6 +34,8 @@ interface Field {
 export interface Layout {
   readonly slots: readonly Slot[];
   readonly uniform: { readonly binding: number; readonly bytes: number; readonly fields: readonly Field[] } | undefined;
+  /** Names of the uniform's fields. */
+  readonly parameters: ReadonlySet<string>;
 }
 
 /** Bindings, and the structs and aliases that they are written with, directly or not. */
@@ -59,7 +61,7 @@ export function layoutOf(code: string, reflect: Reflect): Layout {
     writable: declarations.some((line) => new RegExp(`<storage, read_write> ${name}\\b`).test(line)),
   }));
   const [uniform] = Object.values(uniforms);
-  if (!uniform || !('fields' in uniform.typeDefinition)) return { slots, uniform: undefined };
+  if (!uniform || !('fields' in uniform.typeDefinition)) return { slots, uniform: undefined, parameters: new Set() };
   const fields = Object.entries(uniform.typeDefinition.fields as Record<string, { offset: number; type: object }>).map(
     ([name, { offset, type }]) => {
       const kind = 'type' in type ? String(type.type) : '';
@@ -68,7 +70,11 @@ export function layoutOf(code: string, reflect: Reflect): Layout {
       return { name, at: offset / 4, type: kind as Field['type'] };
     },
   );
-  return { slots, uniform: { binding: uniform.binding, bytes: uniform.size, fields } };
+  return {
+    slots,
+    uniform: { binding: uniform.binding, bytes: uniform.size, fields },
+    parameters: new Set(fields.map(({ name }) => name)),
+  };
 }
 
 /** A place where uniforms are put together, seen as each type. */
@@ -78,11 +84,21 @@ export interface Words {
   readonly f32: Float32Array;
 }
 
-/** Writes `params` as the shader lays them out, `at` words in. @throws ArgumentError naming a parameter that is missing or unknown */
-export function writeParams(kernel: string, { uniform }: Layout, params: Params, words: Words, at: number): void {
-  const fields = uniform?.fields ?? [];
-  for (const { name, at: own, type } of fields) {
-    const value = params[name];
+/**
+ * Writes `params` as the shader lays them out, `at` words in.
+ * @param flags the parameter `flags`, where the shader has one
+ * @throws ArgumentError naming a parameter that is missing or unknown
+ */
+export function writeParams(
+  kernel: string,
+  { uniform, parameters }: Layout,
+  params: Params,
+  words: Words,
+  at: number,
+  flags: number | undefined,
+): void {
+  for (const { name, at: own, type } of uniform?.fields ?? []) {
+    const value = name === 'flags' ? (flags ?? params[name]) : params[name];
     if (type === 'vec4u') {
       if (!Array.isArray(value) || value.length !== 4)
         throw new ArgumentError(`${kernel}: parameter ${name}`, { expected: '4 numbers' });
@@ -90,16 +106,13 @@ export function writeParams(kernel: string, { uniform }: Layout, params: Params,
     } else if (typeof value === 'number') words[type][at + own] = value;
     else throw new ArgumentError(`${kernel}: parameter ${name}`, { given: String(value), expected: 'a number' });
   }
-  refuseOthers(kernel, 'parameter', params, fields);
+  refuseOthers(kernel, 'parameter', params, parameters);
 }
 
 /** @throws ArgumentError when `given` names something that the shader does not have */
-export function refuseOthers(kernel: string, what: string, given: object, known: readonly { name: string }[]): void {
+export function refuseOthers(kernel: string, what: string, given: object, known: ReadonlySet<string>): void {
   for (const name in given) {
-    if (!known.some((field) => field.name === name)) {
-      throw new ArgumentError(`${kernel} has no ${what} "${name}"`, {
-        expected: known.map((field) => field.name).join(', '),
-      });
-    }
+    if (known.has(name)) continue;
+    throw new ArgumentError(`${kernel} has no ${what} "${name}"`, { expected: [...known].join(', ') });
   }
 }

@@ -1,5 +1,3 @@
-import type { Constants, Kernel } from './kernel.js';
-
 /** A buffer that a kernel reaches through functions made for it, by place (in numbers of its type): see {@link operandsText}. */
 export interface Operand {
   readonly type: 'f32' | 'i32' | 'u32' | 'vec2u' | 'vec4u' | 'f16';
@@ -13,13 +11,12 @@ export type Operands = Readonly<Record<string, Operand>>;
 /** Which operands are there, and which share a binding. */
 export interface OperandPlan {
   readonly names: readonly string[];
-  readonly key: string;
   readonly text: () => string;
   /** For each binding's variable the operand whose buffer it takes. */
   readonly sources: ReadonlyMap<string, string>;
 }
 
-const NONE: OperandPlan = { names: [], key: '', text: () => '', sources: new Map() };
+const NONE: OperandPlan = { names: [], text: () => '', sources: new Map() };
 
 /** Where bindings of operands begin; a kernel with operands declares its uniform alone. */
 const FIRST_BINDING = 1;
@@ -30,21 +27,14 @@ const FIRST_BINDING = 1;
  * few buffers have to be tracked.
  * @param buffers what is bound, by name; without them every operand is there, each in a buffer of its own
  */
-export function planOperands(
-  of: Kernel['operands'],
-  constants: Constants,
-  buffers?: Readonly<Record<string, object | undefined>>,
-): OperandPlan {
-  const operands = of?.(constants);
+export function planOperands(operands?: Operands, buffers?: Readonly<Record<string, object | undefined>>): OperandPlan {
   if (!operands) return NONE;
   const groups: Group[] = [];
   const missing: [string, Operand][] = [];
-  let key = '';
   for (const [name, operand] of Object.entries(operands)) {
     const buffer = buffers?.[name];
     if (buffers && !buffer) {
       missing.push([name, operand]);
-      key += `,${name}-`;
       continue;
     }
     let at = buffer ? groups.findIndex((group) => group.buffer === buffer && shareable(group.operand, operand)) : -1;
@@ -52,10 +42,24 @@ export function planOperands(
     const group = groups[at]!;
     group.names.push(name);
     group.wide ||= operand.wide ?? false;
-    key += `,${name}${at}${operand.wide ? 'w' : ''}`;
   }
   const sources = new Map(groups.map(({ names }) => [`buffer_${names[0]!}`, names[0]!]));
-  return { names: Object.keys(operands), key, sources, text: () => operandsText(groups, missing) };
+  return { names: Object.keys(operands), sources, text: () => operandsText(groups, missing) };
+}
+
+/** All that a plan takes from the buffers, told in short: which operands are there, and for each of them the first one in the same buffer. */
+export function operandPattern(
+  names: readonly string[],
+  buffers: Readonly<Record<string, object | undefined>>,
+): string {
+  let pattern = '';
+  for (const name of names) {
+    const buffer = buffers[name];
+    let first = 0;
+    if (buffer) while (buffers[names[first]!] !== buffer) first++;
+    pattern += buffer ? `,${first}` : ',-';
+  }
+  return pattern;
 }
 
 interface Group {

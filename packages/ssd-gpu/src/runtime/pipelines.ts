@@ -6,12 +6,12 @@ import {
   type Choice,
   type Constants,
   type ForcedVariants,
+  compiledOf,
   type Kernel,
   shaderText,
-  splitFlags,
 } from './kernel.js';
 import { type Layout, layoutOf, type Reflect } from './layout.js';
-import { type OperandPlan, planOperands } from './operands.js';
+import { type OperandPlan, operandPattern, type Operands, planOperands } from './operands.js';
 import type { Slab } from './pool.js';
 
 /** A compiled kernel, or one that soon will be. */
@@ -25,6 +25,15 @@ export interface Pipeline {
   readonly ready: Promise<void>;
   readonly groups: Map<string, GPUBindGroup>;
   readonly operands: OperandPlan;
+  /** Names of all buffers that a launch may give it. */
+  readonly buffers: ReadonlySet<string>;
+}
+
+/** What a kernel comes to with one set of constants. */
+interface Form {
+  readonly choice: Choice;
+  readonly operands: Operands | undefined;
+  readonly names: readonly string[];
 }
 
 /** Every pipeline in use: compiled once each, asynchronously, as many at a time as the driver likes. */
@@ -34,7 +43,7 @@ export class Pipelines {
   readonly #forced: ForcedVariants | undefined;
   readonly #reflect: Reflect;
   readonly #cache = new Map<string, Pipeline>();
-  readonly #choices = new Map<string, Choice>();
+  readonly #forms = new Map<string, Form>();
   readonly capabilities: Capabilities;
   /** Which variant each kernel took last. */
   readonly chosen = new Map<string, Choice>();
@@ -60,16 +69,16 @@ export class Pipelines {
 
   /** The pipeline for these constants and for the operands that `buffers` has. */
   get(kernel: Kernel, constants: Constants, buffers: Readonly<Record<string, object | undefined>>): Pipeline {
-    const flags = kernel.flags ?? [];
+    const { flags } = kernel;
     let key = kernel.name;
-    for (const name in constants) if (!flags.includes(name)) key += `,${name}=${constants[name]}`;
-    const choice = this.#choices.get(key) ?? this.choose(kernel, constants);
-    this.#choices.set(key, choice);
-    const operands = planOperands(choice.variant.operands ?? kernel.operands, constants, buffers);
-    key += operands.key;
+    for (const name in constants) if (!flags?.includes(name)) key += `,${name}=${constants[name]}`;
+    const form = this.#forms.get(key) ?? this.#form(key, kernel, constants);
+    if (form.names.length > 0) key += operandPattern(form.names, buffers);
     const known = this.#cache.get(key);
     if (known) return known;
+    const { choice } = form;
     this.chosen.set(kernel.name, choice);
+    const operands = planOperands(form.operands, buffers);
     const made = this.#make(
       key,
       `${kernel.name} (${choice.variant.name})`,
@@ -77,13 +86,21 @@ export class Pipelines {
         kernel,
         choice.variant,
         // Every kernel may ask whether a CPU runs it, where compiling costs more than it gains.
-        { SOFTWARE: this.capabilities.software, ...splitFlags(kernel, constants).compiled },
+        { SOFTWARE: this.capabilities.software, ...compiledOf(kernel, constants) },
         operands,
       ),
       operands,
     );
     this.#cache.set(key, made);
     return made;
+  }
+
+  #form(key: string, kernel: Kernel, constants: Constants): Form {
+    const choice = this.choose(kernel, constants);
+    const operands = (choice.variant.operands ?? kernel.operands)?.(constants);
+    const form = { choice, operands, names: Object.keys(operands ?? {}) };
+    this.#forms.set(key, form);
+    return form;
   }
 
   #make(key: string, label: string, code: string, operands: OperandPlan): Pipeline {
@@ -122,6 +139,7 @@ export class Pipelines {
       compiled: undefined,
       groups: new Map(),
       operands,
+      buffers: new Set([...layout.slots.map(({ name }) => name), ...operands.names]),
       ready: this.#device
         .createComputePipelineAsync({
           label: key,

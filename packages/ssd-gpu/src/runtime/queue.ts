@@ -3,7 +3,7 @@ import type { Buffers } from './buffers.js';
 import { CommandList, Encoder, type Item, MOST_COMMANDS } from './encoder.js';
 import { fuse } from './fuse.js';
 import type { Health } from './health.js';
-import type { Work } from './launch.js';
+import { blocksOf, type Work } from './launch.js';
 import type { Block } from './memory.js';
 import type { Pipelines } from './pipelines.js';
 import { Readback } from './readback.js';
@@ -33,6 +33,8 @@ export class Queue {
   readonly #pipelines: Pipelines;
   readonly #readback: Readback;
   #work: Work[] = [];
+  /** Whether what collects becomes a list of its own, however long. */
+  #recording = false;
   #touched = new Set<number>();
   #actions: Action[] = [];
   #waiting = false;
@@ -52,11 +54,9 @@ export class Queue {
 
   push(work: Work): void {
     this.#health.check();
-    if (this.#work.length >= MOST_COMMANDS) this.flush();
+    if (!this.#recording && this.#work.length >= MOST_COMMANDS) this.flush();
     this.#work.push(work);
-    if (work.kind === 'copy') this.#touched.add(work.from.slab.id).add(work.to.slab.id);
-    else if (work.kind === 'clear') this.#touched.add(work.block.slab.id);
-    else for (const block of Object.values(work.launch.buffers)) if (block) this.#touched.add(block.slab.id);
+    for (const block of blocksOf(work)) this.#touched.add(block.slab.id);
   }
 
   /** Bytes into a block, from byte `at` on, in the order of calls. */
@@ -85,8 +85,15 @@ export class Queue {
   /** Turns what has collected into commands that can be run again and again, instead of submitting it. */
   record(fn: () => void): CommandList {
     this.flush();
-    fn();
-    return this.#list({ resident: true });
+    this.#recording = true;
+    try {
+      fn();
+      return this.#list({ resident: true });
+    } finally {
+      this.#recording = false;
+      // Of a recording that failed, nothing is ever submitted.
+      this.#work = [];
+    }
   }
 
   /** Runs recorded commands, behind what has collected. */

@@ -1,5 +1,5 @@
 // Queries, keys or values to where attention reads them: each row behind what its slot holds, the first coordinates turned by the position's angles. Rows of
-// the target are width numbers long, zeros behind the p that there are.
+// the target are width numbers long, zeros behind the p that there are; where the target is made for a call, rows that don't count are zeros, too.
 
 struct Params {
   flags: u32,
@@ -67,15 +67,18 @@ fn main(@builtin(global_invocation_id) at: vec3u) {
     source_row = slot;
     t = t - min(t, past);
   }
-  if (t >= count) {
-    return;
-  }
   let head = e / params.width;
   let i = e % params.width;
-  // To the slot and behind what it holds, or in the order of the batch.
-  var to = place(params.target_, slot, position, head);
-  if (on(BY_ROW)) {
-    to = place(params.target_, row, at.y, head);
+  if (t >= count) {
+    if (FILL) {
+      clear(spot(row, at.y, head, i));
+    }
+    return;
   }
-  put(to + i, place(params.source, source_row, at.y, head), i, position);
+  // To the slot and behind what it holds, or in the order of the batch.
+  var to = spot(slot, position, head, i);
+  if (on(BY_ROW)) {
+    to = spot(row, at.y, head, i);
+  }
+  put(to, place(params.source, source_row, at.y, head), i, position);
 }
