@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { defineConfig, type Plugin } from 'vitest/config';
+import { defineConfig, mergeConfig, type Plugin } from 'vitest/config';
 
 /** Where packages are installed from their tarballs; given, the tests import those in place of the sources. */
 export const published = process.env['MAMBA2_PUBLISHED'];
@@ -38,3 +38,6 @@ export const shared = defineConfig({
     expect: { poll: { timeout: 30_000 } },
   },
 });
+
+/** The same for tests that leave nothing behind and measure no memory: files share a process, and what they import is loaded once. */
+export const inOneProcess = mergeConfig(shared, { test: { isolate: false } });

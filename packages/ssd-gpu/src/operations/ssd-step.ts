@@ -73,7 +73,8 @@ function stepWork(step: Step, z: { block: Block; place: Place } | undefined): La
   const { gpu, x, dt, B, C, w, options, limit, slots, y, b, h, p, g, n } = step;
   const each = w.D?.shape.length === 2;
   const state = slots.constants.STATE;
-  const ACROSS = [1, 2, 4, 8, 16].find((count) => 4 * count >= n) ?? 32;
+  // At least 4: each of the 64 invocations finishes one row, so that a workgroup may have no more rows than that.
+  const ACROSS = [4, 8, 16].find((count) => 4 * count >= n) ?? 32;
   const wide = n % 4 === 0 && isWide(B, n) && isWide(C, n) && (!state || slots.place.every((at) => at % 4 === 0));
   const gate = ({ gate: by, rows, width }: NormFolded): LaunchWork | undefined => {
     if (!by || z || rows !== b || width !== h * p || (b > 1 && by.place[1] !== b)) return undefined;

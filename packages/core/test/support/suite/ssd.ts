@@ -43,6 +43,7 @@ export function ssdTests(suite: Suite): void {
       { h: 3, p: 5, g: 3, n: 7 },
       { h: 2, p: 64, g: 1, n: 128 },
       { h: 1, p: 80, g: 1, n: 136 },
+      { h: 2, p: 300, g: 1, n: 3 },
       { h: 6, p: 33, g: 2, n: 17 },
     ])('of $h heads of $p channels, $g groups, $n state', async ({ h, p, g, n }) => {
       for (const l of [1, q + 1]) {
