@@ -1,15 +1,41 @@
 // How matrices are stored. f32, f16 and bf16 as checkpoints have them; q8 and q4 in blocks of 32 numbers along k to a scale.
 //   q8  32 signed bytes; number = scale · byte
 //   q4  16 bytes, byte i holding numbers i (low half) and i + 16 (high half); number = scale · (half − 8)
-// Scales are bf16, so that they reach as far as f32, in a vector of their own. The last block of a row is filled up with zeros.
+// Scales are bf16, so that they reach as far as f32. The last block of a row is filled up with zeros.
+//
+// q4 lies as in checkpoints, its scales in a vector of their own. q8 lies in fours of rows, block by block, as one stream: 32 bytes for every 8
+// columns, then the four rows' scales. Of these 32 bytes the first 16 are columns of rows 0 and 1, byte about byte, the others of rows 2 and 3:
+// a 16-bit lane holds two rows' numbers of one column. Rows that fill up the last four are never written, and what comes of them never used.
 
-import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q4, FORMAT_Q8, QuantiseCommand } from './commands';
+import { ArrangeCommand, FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q4, FORMAT_Q8, QuantiseCommand } from './commands';
 
-/** Bytes from row to row. */
+/** Bytes of a block of four rows of q8; src/weights/weight.ts knows. */
+export const FOUR: usize = 136;
+/** Where their scales begin. */
+export const FOUR_SCALES: usize = 128;
+
+/** The block of row r and its three companions. */
+@inline
+export function fourAt(weight: usize, k: u32, r: u32, block: u32): usize {
+  return weight + (<usize>(r >> 2) * blocksOf(k) + block) * FOUR;
+}
+
+/** Where number 0 of row r is in such a block. */
+@inline
+function byteOf(r: u32): usize {
+  return ((r & 2) << 3) | (r & 1);
+}
+
+/** How far behind it number i is. */
+@inline
+function byteAt(i: u32): usize {
+  return ((i >> 3) << 5) | ((i & 7) << 1);
+}
+
+/** Bytes from row to row, of what lies in rows. */
 @inline
 export function rowBytes(format: u32, k: u32): u32 {
   if (format == FORMAT_F32) return k << 2;
-  if (format == FORMAT_Q8) return (k + 31) & ~31;
   if (format == FORMAT_Q4) return ((k + 31) & ~31) >> 1;
   return k << 1;
 }
@@ -52,15 +78,12 @@ export function scaleAt(at: usize): f32 {
 
 /** Numbers at … at + count of row r as f32, written to `to`, which has room for count rounded up to 32; `at` is a multiple of 32. */
 export function widenPart(weight: usize, scales: usize, format: u32, k: u32, r: u32, at: u32, count: u32, to: usize): void {
+  if (format == FORMAT_Q8) return widenQ8(fourAt(weight, k, r, at >> 5), r & 3, blocksOf(count), to);
   const from = weight + <usize>r * rowBytes(format, k) + rowBytes(format, at);
   if (format == FORMAT_F32) memory.copy(to, from, count << 2);
   else if (format == FORMAT_F16) widenHalves(from, count, to);
   else if (format == FORMAT_BF16) widenBfloats(from, count, to);
-  else {
-    const scale = scales + (<usize>r * blocksOf(k) + blocksOf(at)) * 2;
-    if (format == FORMAT_Q8) widenQ8(from, scale, blocksOf(count), to);
-    else widenQ4(from, scale, blocksOf(count), to);
-  }
+  else widenQ4(from, scales + (<usize>r * blocksOf(k) + blocksOf(at)) * 2, blocksOf(count), to);
 }
 
 function widenHalves(from: usize, k: u32, to: usize): void {
@@ -75,11 +98,14 @@ function widenBfloats(from: usize, k: u32, to: usize): void {
   for (; i < k; i++) store<u32>(to + (i << 2), <u32>load<u16>(from + (i << 1)) << 16);
 }
 
-function widenQ8(from: usize, scale: usize, blocks: u32, to: usize): void {
-  for (let block: u32 = 0; block < blocks; block++, from += 32, scale += 2, to += 128) {
-    const s = f32x4.splat(scaleAt(scale));
+/** Row r of the four at `from`. */
+function widenQ8(from: usize, r: u32, blocks: u32, to: usize): void {
+  const pair: usize = (r >> 1) << 4;
+  const up = r & 1 ? 0 : 8;
+  for (let block: u32 = 0; block < blocks; block++, from += FOUR, to += 128) {
+    const s = f32x4.splat(scaleAt(from + FOUR_SCALES + (r << 1)));
     for (let i: usize = 0; i < 32; i += 8) {
-      const eight = v128.load_ext<i8>(from + i);
+      const eight = i16x8.shr_s(i16x8.shl(v128.load(from + (i << 2) + pair), up), 8);
       v128.store(to + (i << 2), f32x4.mul(s, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(eight))));
       v128.store(to + (i << 2), f32x4.mul(s, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(eight))), 16);
     }
@@ -102,6 +128,20 @@ function widenQ4(from: usize, scale: usize, blocks: u32, to: usize): void {
   }
 }
 
+/** Fours begin … end of rows of q8 as checkpoints have them, numbers or scales, to where they lie here. */
+export function arrange(c: ArrangeCommand, begin: u32, end: u32): void {
+  const blocks = blocksOf(c.k);
+  const rows = min(end << 2, c.m);
+  for (let r = begin << 2; r < rows; r++) {
+    for (let block: u32 = 0; block < blocks; block++) {
+      const four = fourAt(c.to, c.k, r, block);
+      const from: usize = <usize>r * blocks + block;
+      if (c.scales) store<u16>(four + FOUR_SCALES + ((r & 3) << 1), load<u16>(c.from + (from << 1)));
+      else for (let i: u32 = 0; i < 32; i++) store<u8>(four + byteOf(r) + byteAt(i), load<u8>(c.from + (from << 5) + i));
+    }
+  }
+}
+
 /** Rows begin … end of a stored matrix into blocks. */
 export function quantise(c: QuantiseCommand, begin: u32, end: u32): void {
   const k = c.k;
@@ -112,10 +152,14 @@ export function quantise(c: QuantiseCommand, begin: u32, end: u32): void {
   for (let r = begin; r < end; r++) {
     for (let block: u32 = 0; block < blocks; block++) {
       const from = c.from + <usize>r * fromBytes + ((block << 5) << element);
-      const scale = c.scales + (<usize>r * blocks + block) * 2;
       const count = min<u32>(32, k - (block << 5));
-      if (c.format == FORMAT_Q8) quantiseQ8(from, c.fromFormat, count, c.to + <usize>r * bytes + (block << 5), scale);
-      else quantiseQ4(from, c.fromFormat, count, c.to + <usize>r * bytes + (block << 4), scale);
+      if (c.format == FORMAT_Q8) {
+        const four = fourAt(c.to, k, r, block);
+        quantiseQ8(from, c.fromFormat, count, four + byteOf(r), four + FOUR_SCALES + ((r & 3) << 1));
+      } else {
+        const scale = c.scales + (<usize>r * blocks + block) * 2;
+        quantiseQ4(from, c.fromFormat, count, c.to + <usize>r * bytes + (block << 4), scale);
+      }
     }
   }
 }
@@ -146,7 +190,7 @@ function quantiseQ8(from: usize, format: u32, count: u32, to: usize, scale: usiz
   const inverse = inverseOf(bits);
   for (let i: u32 = 0; i < 32; i++) {
     const value: f32 = i < count ? nearest(numberAt(from, format, i) * inverse) : 0;
-    store<i8>(to + i, <i8>(<i32>value));
+    store<i8>(to + byteAt(i), <i8>(<i32>value));
   }
 }
 

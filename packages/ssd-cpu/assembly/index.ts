@@ -8,6 +8,7 @@ import { shareOut } from './threads';
 
 // A function with one caller would become part of it, and its loop would lose registers to what lies around it; an exported one stays apart.
 export { tile3x12, tile8 } from './tile';
+export { fourDots } from './vector-product';
 
 /** Runs a list of commands with the other threads; returns once all of it is done. */
 export function run(at: usize, words: u32, thread: u32, threads: u32): void {
@@ -45,6 +46,10 @@ function share(operation: u32, at: usize, thread: u32, threads: u32): void {
     case command.QUANTISE: {
       const c = changetype<command.QuantiseCommand>(at);
       return shareOut(operation, at, 0, c.m, grain(c.k << 3), thread, threads);
+    }
+    case command.ARRANGE: {
+      const c = changetype<command.ArrangeCommand>(at);
+      return shareOut(operation, at, 0, (c.m + 3) >> 2, grain(c.k << 2), thread, threads);
     }
     case command.EMBED: {
       const c = changetype<command.EmbedCommand>(at);

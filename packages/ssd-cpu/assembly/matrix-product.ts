@@ -3,7 +3,7 @@
 // W is read once for each panel. Every element is summed in the order of k, whatever the tile, so that how work is cut changes nothing.
 
 import { FORMAT_F32, FORMAT_Q8, LinearCommand } from './commands';
-import { blocksOf, rowBytes, scaleAt, widenPart } from './formats';
+import { blocksOf, FOUR, FOUR_SCALES, fourAt, rowBytes, widenBfloat, widenPart } from './formats';
 import { loadSome, storePart, storeTransposed } from './simd';
 import { tile3x12 } from './tile';
 import { rowAt } from './views';
@@ -98,32 +98,16 @@ function packFour(a0: usize, a1: usize, a2: usize, a3: usize, k: u32, to: usize)
   }
 }
 
-/** The same of four rows of q8, from `at` on; past the last row that row once more. Blocks come whole. */
+/** The same of four rows of q8, from `at` on; past the last four that four once more. Blocks come whole. */
 function packBytes(c: LinearCommand, r: u32, at: u32, count: u32, to: usize): void {
-  const last = c.m - 1;
-  const r1 = min(r + 1, last), r2 = min(r + 2, last), r3 = min(r + 3, last);
-  const bytes: usize = rowBytes(FORMAT_Q8, c.k), scales: usize = blocksOf(c.k) << 1;
-  const w = c.weight + at, s = c.scales + (blocksOf(at) << 1);
-  let w0 = w + min(r, last) * bytes, w1 = w + r1 * bytes, w2 = w + r2 * bytes, w3 = w + r3 * bytes;
-  let s0 = s + min(r, last) * scales, s1 = s + r1 * scales, s2 = s + r2 * scales, s3 = s + r3 * scales;
-  for (let block: u32 = 0; block < blocksOf(count); block++) {
-    let scale = f32x4.splat(scaleAt(s0));
-    scale = f32x4.replace_lane(scale, 1, scaleAt(s1));
-    scale = f32x4.replace_lane(scale, 2, scaleAt(s2));
-    scale = f32x4.replace_lane(scale, 3, scaleAt(s3));
-    for (let half = 0; half < 2; half++) {
-      const v0 = v128.load(w0), v1 = v128.load(w1), v2 = v128.load(w2), v3 = v128.load(w3);
-      const l01 = i8x16.shuffle(v0, v1, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      const l23 = i8x16.shuffle(v2, v3, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      storeWidened(i16x8.shuffle(l01, l23, 0, 8, 1, 9, 2, 10, 3, 11), scale, to);
-      storeWidened(i16x8.shuffle(l01, l23, 4, 12, 5, 13, 6, 14, 7, 15), scale, to + 192);
-      const h01 = i8x16.shuffle(v0, v1, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-      const h23 = i8x16.shuffle(v2, v3, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-      storeWidened(i16x8.shuffle(h01, h23, 0, 8, 1, 9, 2, 10, 3, 11), scale, to + 384);
-      storeWidened(i16x8.shuffle(h01, h23, 4, 12, 5, 13, 6, 14, 7, 15), scale, to + 576);
-      w0 += 16; w1 += 16; w2 += 16; w3 += 16; to += 768;
+  let w = fourAt(c.weight, c.k, min(r, c.m - 1), at >> 5);
+  for (let block: u32 = 0; block < blocksOf(count); block++, w += FOUR) {
+    const scale = widenBfloat(w + FOUR_SCALES);
+    for (let i: usize = 0; i < FOUR_SCALES; i += 32, to += 384) {
+      const w01 = v128.load(w + i), w23 = v128.load(w + i, 16);
+      storeWidened(i16x8.shuffle(w01, w23, 0, 8, 1, 9, 2, 10, 3, 11), scale, to);
+      storeWidened(i16x8.shuffle(w01, w23, 4, 12, 5, 13, 6, 14, 7, 15), scale, to + 192);
     }
-    s0 += 2; s1 += 2; s2 += 2; s3 += 2;
   }
 }
 

@@ -4,7 +4,7 @@ import { advance, append, attend } from './attention';
 import * as command from './commands';
 import { conv } from './conv';
 import { copy, elementwise, embed, last, zero } from './dense';
-import { quantise } from './formats';
+import { arrange, quantise } from './formats';
 import { matrixProduct } from './matrix-product';
 import { layerNorm, rmsNorm } from './norm';
 import { logProbs, observe, sample } from './sample';
@@ -22,6 +22,8 @@ export function perform(operation: u32, at: usize, part: u32, begin: u32, end: u
       return copy(changetype<command.CopyCommand>(at), begin, end);
     case command.QUANTISE:
       return quantise(changetype<command.QuantiseCommand>(at), begin, end);
+    case command.ARRANGE:
+      return arrange(changetype<command.ArrangeCommand>(at), begin, end);
     case command.EMBED:
       return embed(changetype<command.EmbedCommand>(at), begin, end, thread);
     case command.LINEAR: {

@@ -1,8 +1,8 @@
 // One row of x: bound by reading the weights once, as they are stored. Memory is read fastest as one stream: rows of W come one after the other,
 // though x is then read again for each (measured: four rows side by side come at half the rate, see bench/NOTES.md).
 
-import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q8, LinearCommand } from './commands';
-import { blocksOf, HALF, half, rowBytes, scaleAt, widenBfloat } from './formats';
+import { FORMAT_BF16, FORMAT_F16, FORMAT_F32, FORMAT_Q4, FORMAT_Q8, LinearCommand } from './commands';
+import { blocksOf, FOUR, FOUR_SCALES, fourAt, HALF, half, rowBytes, scaleAt, widenBfloat } from './formats';
 import { loadSome, madd, storePart } from './simd';
 import { rowAt } from './views';
 
@@ -19,10 +19,15 @@ export function vectorProduct(c: LinearCommand, begin: u32, end: u32): void {
   }
 }
 
-/** Rows m … m + 3 of W times x; past the last row that row once more. */
+/** Rows m … m + 3 of W times x; past the last row that row once more, or what fills up the last four. */
 function dots(c: LinearCommand, m: u32): v128 {
+  if (c.format == FORMAT_Q8) {
+    const v = fourDots(c.scratch + NARROWED_FIRST, fourAt(c.weight, c.k, m, 0), blocksOf(c.k));
+    return f32x4.mul(v, f32x4.splat(load<f32>(c.scratch) / 256));
+  }
   const last = c.m - 1;
-  return sums(dot(c, m), dot(c, min(m + 1, last)), dot(c, min(m + 2, last)), dot(c, min(m + 3, last)));
+  const v = sums(dot(c, m), dot(c, min(m + 1, last)), dot(c, min(m + 2, last)), dot(c, min(m + 3, last)));
+  return c.format == FORMAT_Q4 ? f32x4.mul(v, v128.load32_splat(c.scratch)) : v;
 }
 
 /** Four partial sums of row m of W times x. */
@@ -33,8 +38,7 @@ function dot(c: LinearCommand, m: u32): v128 {
   if (c.format == FORMAT_F16) return dotF16(c.x, w, c.k);
   if (c.format == FORMAT_BF16) return dotBF16(c.x, w, c.k);
   const blocks = blocksOf(c.k);
-  const scales = c.scales + <usize>m * (blocks << 1);
-  return c.format == FORMAT_Q8 ? dotQ8(c.scratch, w, scales, blocks) : dotQ4(c.scratch, w, scales, blocks);
+  return dotQ4(c.scratch + NARROWED_FIRST, w, c.scales + <usize>m * (blocks << 1), blocks);
 }
 
 /** The sums of the lanes of four vectors, as one vector. */
@@ -96,17 +100,29 @@ function dotBF16(x: usize, w: usize, k: u32): v128 {
   return f32x4.add(a, b);
 }
 
-/** Bytes of a narrowed block: 64 of numbers, its scale, and 8 times its sum; 16-byte places for all. */
+/** In front of a narrowed vector's blocks: its scale. */
+const NARROWED_FIRST: usize = 16;
+/** Bytes of a narrowed block: 64 of numbers and 8 times its sum; 16-byte places for both. */
 const NARROWED: usize = 80;
+/** The largest narrowed number X: eight products with 16-bit numbers add up to 8 · 2¹⁵ · X < 2³¹. */
+const LARGEST: f32 = 8191;
 
 /**
- * x in blocks of 32 16-bit numbers to a scale, max |x| / 32767: so that products with 8-bit weights are integer ones at no visible loss
- * (an error of 2⁻¹⁶ of the block's largest number). To `c.scratch`, which has room for one more block of f32 behind them.
+ * x as integers to one scale, max |x| / 8191, so that products with weights in blocks are integer ones: an error of 2⁻¹⁴ of the largest number.
+ * That number meets weights which were rounded by up to 2⁻⁸ of their block's largest: √k errors of the first kind stay several times below one of
+ * the second, however far the largest stands out. To `c.scratch`, which has room for one more block of f32 behind the last.
  */
 export function narrowVector(c: LinearCommand): void {
+  let most = f32x4.splat(0);
+  for (let i: u32 = 0; i < c.k; i += 4) most = f32x4.max(most, f32x4.abs(loadSome(c.x + (i << 2), c.k - i)));
+  most = f32x4.max(most, i32x4.shuffle(most, most, 2, 3, 0, 1));
+  const scale = max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)) / LARGEST;
+  store<f32>(c.scratch, scale);
+  // NaN and infinities go on through the scale.
+  const inverse = f32x4.splat(scale < 1e-37 ? 0 : 1 / scale);
   const blocks = blocksOf(c.k);
   for (let block: u32 = 0; block < blocks; block++) {
-    const to = c.scratch + block * NARROWED;
+    const to = c.scratch + NARROWED_FIRST + block * NARROWED;
     const count = min<u32>(32, c.k - (block << 5));
     let from: usize = c.x + (block << 7);
     if (count < 32) {
@@ -115,13 +131,6 @@ export function narrowVector(c: LinearCommand): void {
       memory.copy(whole, from, count << 2);
       from = whole;
     }
-    let most = f32x4.splat(0);
-    for (let i: usize = 0; i < 128; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(from + i)));
-    most = f32x4.max(most, i32x4.shuffle(most, most, 2, 3, 0, 1));
-    const largest = max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
-    const scale = largest / 32767;
-    // NaN and infinities go on through the scale.
-    const inverse = f32x4.splat(scale < 1e-37 ? 0 : 1 / scale);
     let total = i32x4.splat(0);
     for (let i: usize = 0; i < 128; i += 32) {
       const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from + i), inverse)));
@@ -130,44 +139,54 @@ export function narrowVector(c: LinearCommand): void {
       v128.store(to + (i >> 1), i16x8.narrow_i32x4_s(low, high));
     }
     total = i32x4.add(total, i32x4.shuffle(total, total, 2, 3, 0, 1));
-    store<f32>(to, scale, 64);
-    store<i32>(to, 8 * (i32x4.extract_lane(total, 0) + i32x4.extract_lane(total, 1)), 68);
+    store<i32>(to, 8 * (i32x4.extract_lane(total, 0) + i32x4.extract_lane(total, 1)), 64);
   }
 }
 
-/** The product of a narrowed block's scale and a weight block's, four times. */
-@inline
-function scaleOf(x: usize, scale: usize): v128 {
-  return f32x4.mul(v128.load32_splat(x, 64), i32x4.shl(v128.load16_splat(scale), 16));
-}
-
-/** One row of q8 times the narrowed vector: 32 products a block in integers (each lane below 2²⁵), then both scales. Four partial sums. */
-function dotQ8(x: usize, w: usize, scales: usize, blocks: u32): v128 {
-  let total = f32x4.splat(0);
+/**
+ * Four rows of q8 times the narrowed vector, 256 times over. A 16-bit lane of W holds two rows' bytes: shifted up by 8 bits, 256 times the first
+ * row's; without its lower half, 256 times the second's. Both are exact, and so are eight products of a lane with numbers of at most 8191.
+ */
+export function fourDots(x: usize, w: usize, blocks: u32): v128 {
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  const second = i16x8.splat(-256), upper = i32x4.splat(0xffff0000);
   for (; blocks > 0; blocks--) {
-    let bytes = v128.load(w);
-    let p = i32x4.dot_i16x8_s(v128.load(x), i16x8.extend_low_i8x16_s(bytes));
-    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 16), i16x8.extend_high_i8x16_s(bytes)));
-    bytes = v128.load(w, 16);
-    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 32), i16x8.extend_low_i8x16_s(bytes)));
-    p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 48), i16x8.extend_high_i8x16_s(bytes)));
-    total = madd(f32x4.convert_i32x4_s(p), scaleOf(x, scales), total);
-    x += NARROWED; w += 32; scales += 2;
+    let v = v128.load(x);
+    let w01 = v128.load(w), w23 = v128.load(w, 16);
+    let p0 = i32x4.dot_i16x8_s(v, i16x8.shl(w01, 8)), p1 = i32x4.dot_i16x8_s(v, v128.and(w01, second));
+    let p2 = i32x4.dot_i16x8_s(v, i16x8.shl(w23, 8)), p3 = i32x4.dot_i16x8_s(v, v128.and(w23, second));
+    v = v128.load(x, 16); w01 = v128.load(w, 32); w23 = v128.load(w, 48);
+    p0 = i32x4.add(p0, i32x4.dot_i16x8_s(v, i16x8.shl(w01, 8))); p1 = i32x4.add(p1, i32x4.dot_i16x8_s(v, v128.and(w01, second)));
+    p2 = i32x4.add(p2, i32x4.dot_i16x8_s(v, i16x8.shl(w23, 8))); p3 = i32x4.add(p3, i32x4.dot_i16x8_s(v, v128.and(w23, second)));
+    v = v128.load(x, 32); w01 = v128.load(w, 64); w23 = v128.load(w, 80);
+    p0 = i32x4.add(p0, i32x4.dot_i16x8_s(v, i16x8.shl(w01, 8))); p1 = i32x4.add(p1, i32x4.dot_i16x8_s(v, v128.and(w01, second)));
+    p2 = i32x4.add(p2, i32x4.dot_i16x8_s(v, i16x8.shl(w23, 8))); p3 = i32x4.add(p3, i32x4.dot_i16x8_s(v, v128.and(w23, second)));
+    v = v128.load(x, 48); w01 = v128.load(w, 96); w23 = v128.load(w, 112);
+    p0 = i32x4.add(p0, i32x4.dot_i16x8_s(v, i16x8.shl(w01, 8))); p1 = i32x4.add(p1, i32x4.dot_i16x8_s(v, v128.and(w01, second)));
+    p2 = i32x4.add(p2, i32x4.dot_i16x8_s(v, i16x8.shl(w23, 8))); p3 = i32x4.add(p3, i32x4.dot_i16x8_s(v, v128.and(w23, second)));
+    // Scales of two rows at a time, bf16 in either half of 32 bits.
+    let scale = v128.load32_splat(w, FOUR_SCALES);
+    a = madd(f32x4.convert_i32x4_s(p0), i32x4.shl(scale, 16), a);
+    b = madd(f32x4.convert_i32x4_s(p1), v128.and(scale, upper), b);
+    scale = v128.load32_splat(w, FOUR_SCALES + 4);
+    c = madd(f32x4.convert_i32x4_s(p2), i32x4.shl(scale, 16), c);
+    d = madd(f32x4.convert_i32x4_s(p3), v128.and(scale, upper), d);
+    x += NARROWED; w += FOUR;
   }
-  return total;
+  return sums(a, b, c, d);
 }
 
-/** One row of q4: halves as they are, 0 … 15, and 8 times the vector's sum taken off. */
+/** One row of q4: halves as they are, 0 … 15, and 8 times the vector's sum taken off. Four partial sums. */
 function dotQ4(x: usize, w: usize, scales: usize, blocks: u32): v128 {
   let total = f32x4.splat(0);
   const mask = i16x8.splat(15);
   for (; blocks > 0; blocks--) {
     const first = v128.load_ext<u8>(w), second = v128.load_ext<u8>(w, 8);
-    let p = i32x4.sub(i32x4.dot_i16x8_s(v128.load(x), v128.and(first, mask)), v128.load32_zero(x, 68));
+    let p = i32x4.sub(i32x4.dot_i16x8_s(v128.load(x), v128.and(first, mask)), v128.load32_zero(x, 64));
     p = i32x4.add(p, i32x4.dot_i16x8_s(v128.load(x, 16), v128.and(second, mask)));
     let q = i32x4.dot_i16x8_s(v128.load(x, 32), i16x8.shr_u(first, 4));
     q = i32x4.add(q, i32x4.dot_i16x8_s(v128.load(x, 48), i16x8.shr_u(second, 4)));
-    total = madd(f32x4.convert_i32x4_s(i32x4.add(p, q)), scaleOf(x, scales), total);
+    total = madd(f32x4.convert_i32x4_s(i32x4.add(p, q)), i32x4.shl(v128.load16_splat(scales), 16), total);
     x += NARROWED; w += 16; scales += 2;
   }
   return total;

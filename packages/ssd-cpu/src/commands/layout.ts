@@ -32,6 +32,8 @@ export const layouts = {
   copy: { from: 'rows', to: 'rows', count: 'u32', bytes: 'u32' },
   /** Rows of a stored matrix into blocks of 32 to a scale */
   quantise: { from: 'u32', fromFormat: 'u32', to: 'u32', scales: 'u32', format: 'u32', m: 'u32', k: 'u32' },
+  /** Rows of q8 as checkpoints have them to where they lie in memory: numbers, or scales */
+  arrange: { from: 'u32', to: 'u32', m: 'u32', k: 'u32', scales: 'u32' },
   embed: {
     ids: 'rows',
     count: 'u32',

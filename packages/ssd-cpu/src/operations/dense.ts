@@ -18,9 +18,9 @@ import type { WeightFields } from '../weights/weights.js';
 /** What a thread of a matrix product needs (assembly/matrix-product.ts): a packed block, four widened parts of rows, the sums of a panel. */
 const PRODUCT_SCRATCH = 4 * ((12 + 4) * 256 + 12 * 256);
 
-/** A vector in blocks of 32 16-bit numbers, with a scale and a sum each, and room for one block of f32 (assembly/vector-product.ts). */
+/** A vector's scale, its blocks of 32 16-bit numbers and a sum each, and room for one block of f32 (assembly/vector-product.ts). */
 function narrowedBytes(k: number): number {
-  return Math.ceil(k / 32) * 80 + 128;
+  return 16 + Math.ceil(k / 32) * 80 + 128;
 }
 
 /** Checks and encodes the operations on one position at a time. */

@@ -57,12 +57,35 @@ export function checked(what: string, { dtype, shape }: Pick<Streamed, 'dtype' |
   return { m, k, format };
 }
 
-/** Queues the rounding of `count` rows at `from` to where rows `first` … belong. */
+/** Bytes of four rows of q8, block by block, as kernels read them (assembly/formats.ts). */
+const fourBytes = (k: number) => 136 * blockLayout('q8', 1, k).blocks;
+
+/** Bytes of the parts of a matrix in blocks: q8 in fours of rows with their scales; q4's integers, and its scales. */
+export function partBytes(format: BlockFormat, m: number, k: number): readonly number[] {
+  if (format === 'q8') return [Math.ceil(m / 4) * fourBytes(k)];
+  const { numberBytes, scaleBytes } = blockLayout(format, m, k);
+  return [numberBytes, scaleBytes];
+}
+
+/** Queues the arranging of `count` rows of q8 at `from`, integers or scales, to where rows `first` …, a multiple of 4, belong. */
+export function arrangeRows(
+  memory: Memory,
+  from: Block,
+  to: Block,
+  { k, scales }: { k: number; scales: 0 | 1 },
+  first: number,
+  count: number,
+): void {
+  const at = to.address + (first / 4) * fourBytes(k);
+  memory.run('arrange', { from: from.address, to: at, m: count, k, scales });
+}
+
+/** Queues the rounding of `count` rows at `from` to where rows `first` …, a multiple of 4, belong. */
 export function quantiseRows(
   memory: Memory,
   from: Block,
   fromFormat: Format,
-  [numbers, scales]: readonly [Block, Block],
+  [numbers, scales]: readonly Block[],
   { format, k }: { format: BlockFormat; k: number },
   first: number,
   count: number,
@@ -71,8 +94,8 @@ export function quantiseRows(
   memory.run('quantise', {
     from: from.address,
     fromFormat: formats[fromFormat],
-    to: numbers.address + first * rowBytes,
-    scales: scales.address + 2 * first * blocks,
+    to: numbers!.address + (format === 'q8' ? (first / 4) * fourBytes(k) : first * rowBytes),
+    scales: scales ? scales.address + 2 * first * blocks : 0,
     format: formats[format],
     m: count,
     k,

@@ -20,8 +20,17 @@ import {
 import { type Format, formats } from '../commands/layout.js';
 import type { Block, CpuTensor } from '../memory/block.js';
 import type { Memory } from '../memory/memory.js';
-import { streamFinite, streamInto, streamRounded } from './stream.js';
-import { blockWeight, checked, type CpuWeight, type FormatOption, plainWeight, quantiseRows } from './weight.js';
+import { streamArranged, streamFinite, streamInto, streamRounded } from './stream.js';
+import {
+  arrangeRows,
+  blockWeight,
+  checked,
+  type CpuWeight,
+  type FormatOption,
+  partBytes,
+  plainWeight,
+  quantiseRows,
+} from './weight.js';
 
 /** Where a weight's parts are, as commands name them. */
 export interface WeightFields {
@@ -42,14 +51,19 @@ export function weightOperations(memory: Memory) {
     if (isBlockMatrix(matrix)) {
       const { numberBytes } = blockLayout(matrix.dtype, m, k);
       const numbers = memory.place(matrix.bytes.subarray(0, numberBytes));
-      return blockWeight(matrix.dtype, m, k, [numbers, memory.place(matrix.bytes.subarray(numberBytes))]);
+      const scales = memory.place(matrix.bytes.subarray(numberBytes));
+      if (matrix.dtype === 'q4') return blockWeight('q4', m, k, [numbers, scales]);
+      const parts = partBytes('q8', m, k).map((bytes) => memory.reserve(bytes));
+      arrangeRows(memory, numbers, parts[0]!, { k, scales: 0 }, 0, m);
+      arrangeRows(memory, scales, parts[0]!, { k, scales: 1 }, 0, m);
+      memory.discard([numbers, scales]);
+      return blockWeight('q8', m, k, parts);
     }
     const source = asKept(matrix);
     const storage = source.dtype as Format;
     if (format === 'stored') return plainWeight(storage, m, k, memory.place(source.bytes));
     if (!allFinite(source)) throw notFinite();
-    const { numberBytes, scaleBytes } = blockLayout(format, m, k);
-    const parts = [memory.reserve(numberBytes), memory.reserve(scaleBytes)] as const;
+    const parts = partBytes(format, m, k).map((bytes) => memory.reserve(bytes));
     const from = memory.place(source.bytes);
     quantiseRows(memory, from, storage, parts, { format, k }, 0, m);
     memory.discard([from]);
@@ -63,11 +77,13 @@ export function weightOperations(memory: Memory) {
     // From here on no scope is open: what is made belongs to no one but the result.
     await Promise.resolve();
     if (isBlockFormat(dtype)) {
-      const { numberBytes, scaleBytes } = blockLayout(dtype, m, k);
-      return blockWeight(dtype, m, k, await streamInto(memory, matrix, [numberBytes, scaleBytes]));
+      const sizes = partBytes(dtype, m, k);
+      const parts = dtype === 'q8' ? streamArranged(memory, matrix, sizes) : streamInto(memory, matrix, sizes);
+      return blockWeight(dtype, m, k, await parts);
     }
     if (dtype === 'f64') return weight(await collect(matrix), options);
-    if (format !== 'stored') return blockWeight(format, m, k, await streamRounded(memory, matrix, format));
+    if (format !== 'stored')
+      return blockWeight(format, m, k, await streamRounded(memory, matrix, format, partBytes(format, m, k)));
     if (dtype !== 'f16') {
       const [block] = await streamInto(memory, matrix, [storageBytes(dtype, [m, k])]);
       return plainWeight(dtype as Format, m, k, block!);
