@@ -1,3 +1,4 @@
+import type { Stored } from '@mamba2/core';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 
 /** The small tensors that tell one training run from another; quantising a checkpoint leaves them alone. */
@@ -16,6 +17,18 @@ export async function fingerprint({ config, tensors }: Checkpoint, signal?: Abor
     hash.add((await tensors.get(name)!.load(signal)).bytes);
   }
   return hash.digest();
+}
+
+/** A checkpoint that keeps what {@link fingerprint} reads when it is read for the first time: again it could be a round trip to a server for each. */
+export function keepingTelling(checkpoint: Checkpoint): Checkpoint {
+  const tensors = new Map(checkpoint.tensors);
+  for (const [name, tensor] of tensors) {
+    if (!TELLING.test(name)) continue;
+    let kept: Stored | undefined;
+    const load = async (signal?: AbortSignal) => (kept ??= await tensor.load(signal));
+    tensors.set(name, { ...tensor, load });
+  }
+  return { ...checkpoint, tensors };
 }
 
 /** FNV-1a with 64 bits, in 16-bit limbs; prime 2⁴⁰ + 0x1b3. */

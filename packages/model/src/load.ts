@@ -6,7 +6,7 @@ import { readText } from './checkpoint/file.js';
 import type { FetchProgress } from './checkpoint/hub.js';
 import { openSource, type SourceInput, type SourceOptions } from './checkpoint/source.js';
 import { expectLoadDtype, type LoadDtype } from './dtype.js';
-import { fingerprint } from './fingerprint.js';
+import { fingerprint, keepingTelling } from './fingerprint.js';
 import { hasAttention } from './mixer-state.js';
 import type { Network } from './network.js';
 import { loadWeights, type LoadProgress } from './weights.js';
@@ -88,11 +88,12 @@ export async function load(source: SourceInput, options: LoadOptions): Promise<L
     try {
       expectAttention(backend, checkpoint);
       const tokenizer = await findTokenizer(checkpoint, options.tokenizer, { signal, hub, onFetch });
-      const { weights, free } = await loadWeights(backend, checkpoint, { dtype, onProgress, signal });
+      const kept = keepingTelling(checkpoint);
+      const { weights, free } = await loadWeights(backend, kept, { dtype, onProgress, signal });
       undo.unshift(free);
       await checkpoint.verified(signal);
       flush();
-      const mark = await fingerprint(checkpoint, signal);
+      const mark = await fingerprint(kept, signal);
       const reopen = (again?: AbortSignal) => openCheckpoint(source, { signal: again, hub });
       const network = { backend, config: checkpoint.config, weights };
       await checkpoint.close();

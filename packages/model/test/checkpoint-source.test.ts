@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { goldens } from '../../../fixtures/read.ts';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.js';
 import { readText } from '../src/checkpoint/file.js';
 import { openSource, type SourceInput } from '../src/checkpoint/source.js';
+import { Mamba2 } from '../src/mamba2.js';
 import {
   contents,
   decode,
@@ -50,6 +51,12 @@ async function server(
 const folderOf = (name: string) => new URL(`models/${name}/`, goldens);
 const model = 'hf_mamba2_bf16_sharded';
 const truth = async () => contents(await openCheckpoint(fileURLToPath(folderOf(model))));
+/** The ranges of the weights that were asked for. */
+const rangesOf = (seen: readonly string[]) =>
+  seen.flatMap((line) => {
+    const [, from, to] = /\/model\.safetensors bytes=(\d+)-(\d+)$/.exec(line) ?? [];
+    return from === undefined ? [] : [[Number(from), Number(to)] as const];
+  });
 const fileOf = async (input: SourceInput, path = 'data') =>
   (await openSource(input, { http: { attempts: 1 } })).file(path);
 
@@ -96,6 +103,33 @@ describe('one checkpoint from everywhere it may lie', () => {
     });
     expect(await contents(await openCheckpoint(url))).toEqual(expected);
     expect(await contents(await openCheckpoint(new URL(url)))).toEqual(expected);
+  });
+
+  test('a server is asked little for many tensors in order, and for no byte twice', async () => {
+    const folder = new URL('../../../models/storyteller/checkpoint/', import.meta.url);
+    const files: Files = Object.fromEntries(
+      ['config.json', 'model.safetensors'].map((name) => [name, readFileSync(new URL(name, folder))]),
+    );
+    const { url, seen } = await server((request, response, path) => sendFile(request, response, files[path]));
+    const [there, here] = [await openCheckpoint(url), await openCheckpoint(folder)];
+    cleanups.push(
+      () => there.close(),
+      () => here.close(),
+    );
+    for (const name of there.arrival) {
+      const [fetched, read] = await Promise.all([there, here].map(({ tensors }) => tensors.get(name)!.load()));
+      expect(Buffer.compare(fetched!.bytes, read!.bytes), name).toBe(0);
+    }
+    expect(there.arrival.length).toBeGreaterThan(90);
+    const ranges = rangesOf(seen.splice(0));
+    // 9.2 MB, at least one at a time.
+    expect(ranges.length).toBeLessThan(16);
+    for (const [i, [from]] of ranges.slice(1).entries()) expect(from).toBe(ranges[i]![1] + 1);
+
+    // A whole model asks for nothing besides, its fingerprint's tensors included.
+    const model = await Mamba2.load(url, { backend: 'wasm' });
+    model.dispose();
+    expect(rangesOf(seen).length).toBeLessThan(16);
   });
 
   test('in a page, where paths are relative to its address and there are no local ones', async () => {
@@ -194,7 +228,7 @@ test('two chosen files of one name', async () => {
 describe('over HTTP', () => {
   const long = new Uint8Array(200_000).map((_, i) => i % 251);
 
-  test('the first request tells the size and serves the beginning; others ask for what they need', async () => {
+  test('the first request tells the size and serves the beginning; others go on from what is there', async () => {
     const { url, seen } = await server((request, response) => sendFile(request, response, long, { etag: '"1"' }));
     const file = await fileOf(url);
     expect(await file.size()).toBe(long.length);
@@ -202,7 +236,7 @@ describe('over HTTP', () => {
     expect(await file.read(100_000, 100_000)).toHaveLength(0);
     expect(await file.read(60_000, 199_999)).toEqual(long.subarray(60_000, 199_999));
     expect(await file.version!()).toBe('"1"');
-    expect(seen).toEqual(['GET /data bytes=0-65535', 'GET /data bytes=60000-199998']);
+    expect(seen).toEqual(['GET /data bytes=0-65535', 'GET /data bytes=65536-199999']);
     await expect(file.read(0, long.length + 1)).rejects.toThrow(CheckpointError);
   });
 

@@ -1,6 +1,7 @@
 import { CheckpointError } from '@mamba2/core';
 import { allocate, blobFile, expectRange, orAbort, type RandomAccessFile } from './file.js';
 import { BrokenConnection, cutShort, HttpClient } from './http-client.js';
+import { readingOn } from './read-on.js';
 
 /** How much the first request asks for: it tells the size, and holds all of a config file or of most headers. */
 const headBytes = 64 * 1024;
@@ -20,7 +21,7 @@ interface Opened {
 }
 
 /**
- * A file behind a URL, read with HTTP range requests; a server that ignores ranges is asked once and its answer kept. A page of HTML in place
+ * A file behind a URL, read with HTTP range requests, few where reads follow each other; a server that ignores ranges is asked once and its answer kept. A page of HTML in place
  * of the file counts as no file: development servers answer so for paths they don't know.
  * @param lifetime ends every request when it aborts
  */
@@ -32,6 +33,7 @@ export function httpFile(
 ): RandomAccessFile {
   const shown = `${name} at ${url.origin === 'null' ? url.protocol : url.origin + url.pathname}`;
   let opening: Promise<Opened | undefined> | undefined;
+  let reading: ReturnType<typeof readingOn> | undefined;
 
   /** The first answer, asked for once however many callers wait for it; a failure is forgotten so that the next caller tries again. */
   function open(signal?: AbortSignal): Promise<Opened | undefined> {
@@ -62,8 +64,10 @@ export function httpFile(
       if (end <= opened.head.byteLength) return opened.head.subarray(start, end);
       if (opened.whole) return opened.whole.read(start, end, signal);
       if (start === end) return new Uint8Array(0);
-      const either = signal ? AbortSignal.any([signal, lifetime]) : lifetime;
-      return readRange(client, { shown, url, start, end, opened }, either);
+      reading ??= readingOn(shown, opened.size, opened.head, (from, until, either) =>
+        readRange(client, { shown, url, start: from, end: until, opened }, either),
+      );
+      return reading(start, end, signal ? AbortSignal.any([signal, lifetime]) : lifetime);
     },
   };
 }
