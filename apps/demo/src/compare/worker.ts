@@ -1,7 +1,7 @@
 /** The benchmark's thread: it opens the device, runs the plan, and says what it finds. The page ends it by ending the worker. */
 
 import type { Backend } from '@mamba2/core';
-import { Mamba2Error } from '@mamba2/core';
+import { failureFrom } from '../model/failure.js';
 import type { Failure } from '../model/protocol.js';
 import { type Plan, type Report, runPlan } from './benchmark.js';
 
@@ -33,14 +33,4 @@ async function open(device: Plan['device']): Promise<Backend | undefined> {
   }
   const { webgpu } = await import('@mamba2/ssd-gpu');
   return (await webgpu()) as Backend;
-}
-
-function failureFrom(error: unknown): Failure {
-  if (error instanceof Mamba2Error) {
-    const { given, expected, fix } = error.details;
-    return { name: error.name, message: error.message.split('; ')[0]!, given, expected, fix };
-  }
-  return error instanceof Error
-    ? { name: error.name, message: error.message }
-    : { name: 'Error', message: String(error) };
 }

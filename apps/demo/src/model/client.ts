@@ -1,3 +1,4 @@
+import { failureFrom } from './failure.js';
 import type { Failure, FromWorker, RequestName, Requests, ToWorker } from './protocol.js';
 
 /** A request that failed; the details say what to do where the library knew. */
@@ -82,9 +83,7 @@ export class ModelClient {
   }
 }
 
-/** What an error of any kind tells. */
+/** The same of an error that came from the worker, or from anywhere. */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof RequestError) return error.failure;
-  if (error instanceof Error || error instanceof DOMException) return { name: error.name, message: error.message };
-  return { name: 'Error', message: String(error) };
+  return error instanceof RequestError ? error.failure : failureFrom(error);
 }

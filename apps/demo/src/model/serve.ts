@@ -1,5 +1,5 @@
-import { Mamba2Error } from '@mamba2/core';
-import type { Failure, FromWorker, RequestName, Requests, ToWorker } from './protocol.js';
+import { failureFrom } from './failure.js';
+import type { FromWorker, RequestName, Requests, ToWorker } from './protocol.js';
 
 /** What a request's handler gets besides its argument. */
 export interface Call<N extends RequestName> {
@@ -35,13 +35,4 @@ export function serve(handlers: Handlers): void {
     if ('cancel' in data) running.get(data.id)?.abort();
     else void handle(data.id, data.name, data.ask);
   });
-}
-
-function failureFrom(error: unknown): Failure {
-  if (error instanceof Mamba2Error) {
-    const { given, expected, fix } = error.details;
-    return { name: error.name, message: error.what, given, expected, fix };
-  }
-  if (error instanceof Error || error instanceof DOMException) return { name: error.name, message: error.message };
-  return { name: 'Error', message: String(error) };
 }
