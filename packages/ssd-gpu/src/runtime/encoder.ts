@@ -83,7 +83,9 @@ export class CommandList {
 
   /** @throws DeviceError when memory that the commands use, and that is not the program's own, has been released */
   checkAlive(own: Arena): void {
-    this.#foreign ??= [...new Set(this.commands.flatMap((command) => ('pipeline' in command ? command.blocks : blocksOf(command))))].filter((block) => block.arena !== own);
+    this.#foreign ??= [
+      ...new Set(this.commands.flatMap((command) => ('pipeline' in command ? command.blocks : blocksOf(command)))),
+    ].filter((block) => block.arena !== own);
     if (this.#foreign.every((block) => block.alive)) return;
     throw new DeviceError('a tensor that the program uses was released', {
       fix: 'record another program, or keep the tensor',
