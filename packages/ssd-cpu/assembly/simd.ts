@@ -127,27 +127,59 @@ export function silu(x: v128): v128 {
   return f32x4.div(x, f32x4.add(four(ONE), exp(f32x4.neg(x))));
 }
 
-/** eˣ of one number to 1e-15, by the same reduction and the Taylor polynomial of degree 13; 0 below −708, ∞ above 709. */
+/** log₂ e, ln 2 in two parts, 1.5 · 2⁵², the least x, and 1 / i! from i = 13 down to 0. */
+const NUMBERS64 = memory.data<f64>([
+  1.4426950408889634,
+  0.693147180369123816490,
+  1.90821492927058770002e-10,
+  6755399441055744,
+  -708,
+  1.0 / 6227020800.0,
+  1.0 / 479001600.0,
+  1.0 / 39916800.0,
+  1.0 / 3628800.0,
+  1.0 / 362880.0,
+  1.0 / 40320.0,
+  1.0 / 5040.0,
+  1.0 / 720.0,
+  1.0 / 120.0,
+  1.0 / 24.0,
+  1.0 / 6.0,
+  0.5,
+  1,
+  1,
+]);
+
+@inline
+function two(i: usize): v128 {
+  return v128.load64_splat(NUMBERS64 + (i << 3));
+}
+
+/** eˣ of two numbers ≤ 709 to 1e-15, by the same reduction and the Taylor polynomial of degree 13; 0 below −708. */
+@inline
+export function exp64Pair(x: v128): v128 {
+  const bounded = f64x2.pmax(two(4), x);
+  const shifted = f64x2.add(f64x2.mul(bounded, two(0)), two(3));
+  const n = f64x2.sub(shifted, two(3));
+  const r = f64x2.sub(f64x2.sub(bounded, f64x2.mul(n, two(1))), f64x2.mul(n, two(2)));
+  // Odd and even powers of r side by side.
+  const t = f64x2.mul(r, r);
+  let odd = f64x2.add(f64x2.mul(two(5), t), two(7)), even = f64x2.add(f64x2.mul(two(6), t), two(8));
+  odd = f64x2.add(f64x2.mul(odd, t), two(9)); even = f64x2.add(f64x2.mul(even, t), two(10));
+  odd = f64x2.add(f64x2.mul(odd, t), two(11)); even = f64x2.add(f64x2.mul(even, t), two(12));
+  odd = f64x2.add(f64x2.mul(odd, t), two(13)); even = f64x2.add(f64x2.mul(even, t), two(14));
+  odd = f64x2.add(f64x2.mul(odd, t), two(15)); even = f64x2.add(f64x2.mul(even, t), two(16));
+  odd = f64x2.add(f64x2.mul(odd, t), two(17)); even = f64x2.add(f64x2.mul(even, t), two(18));
+  let p = f64x2.add(f64x2.mul(odd, r), even);
+  // The bits of 1 · p with n, the lowest bits of `shifted`, added to the exponent.
+  p = i64x2.add(p, i64x2.shl(shifted, 52));
+  return v128.and(p, f64x2.ge(x, two(4)));
+}
+
+/** The same of any number; ∞ above 709, NaN stays NaN. */
 export function exp64(x: f64): f64 {
-  if (x < -708) return 0;
-  if (x > 709) return Infinity;
-  const n = nearest(x * 1.4426950408889634);
-  const r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10;
-  let p: f64 = 1.0 / 6227020800.0;
-  p = p * r + 1.0 / 479001600.0;
-  p = p * r + 1.0 / 39916800.0;
-  p = p * r + 1.0 / 3628800.0;
-  p = p * r + 1.0 / 362880.0;
-  p = p * r + 1.0 / 40320.0;
-  p = p * r + 1.0 / 5040.0;
-  p = p * r + 1.0 / 720.0;
-  p = p * r + 1.0 / 120.0;
-  p = p * r + 1.0 / 24.0;
-  p = p * r + 1.0 / 6.0;
-  p = p * r + 0.5;
-  p = p * r + 1;
-  p = p * r + 1;
-  return p * reinterpret<f64>((<i64>n + 1023) << 52);
+  if (!(x <= 709)) return x != x ? x : Infinity;
+  return f64x2.extract_lane(exp64Pair(f64x2.splat(x)), 0);
 }
 
 /** Natural logarithm of a positive, normal number to 1e-15: m · 2ᵉ with m in [√½, √2), and the series of 2 artanh((m − 1) / (m + 1)). */

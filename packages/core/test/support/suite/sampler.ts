@@ -206,6 +206,16 @@ export function samplerTests(suite: Suite): void {
       }
     });
 
+    it('draws id 0 where no logit is above −∞', async () => {
+      const { backend } = suite;
+      const sampler = makeSampler(backend, [{ params: { temperature: 0 } }, {}], 6);
+      const none = [NaN, NaN, -Infinity, NaN, -Infinity, NaN];
+      const { out } = await run(backend, () => ({
+        out: backend.sample(backend.upload([...none, ...none], [2, 1, 6]), sampler),
+      }));
+      expect([...out]).toEqual([0, 0]);
+    });
+
     it('ends a row at a stop id, after which nothing of it changes', async () => {
       const { backend } = suite;
       const greedy = { temperature: 0, repetitionPenalty: 1.1 };
