@@ -43,5 +43,4 @@ async function inBrowser() {
   ];
 }
 
-/** Two files at a time: most of their time a driver compiles shaders, on one thread for each. */
-export default defineConfig(async () => ({ test: { maxWorkers: 2, projects: [node, ...(await inBrowser())] } }));
+export default defineConfig(async () => ({ test: { projects: [node, ...(await inBrowser())] } }));

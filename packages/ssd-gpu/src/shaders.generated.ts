@@ -1605,14 +1605,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-/// v, of which numbers count from i to the row's end.
-fn inside(v: vec4f, i: u32) -> vec4f {
-  if (WIDE) {
-    return v;
-  }
-  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(params.width));
-}
-
 @compute @workgroup_size(WG)
 fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
   begin(self_);
@@ -1641,13 +1633,7 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
     let standard = (load4_x(start + i) - mean - means.x) * scale;
     let value = standard * load4_norm(params.norm_offset + i) + load4_bias(params.bias_offset + i);
     let at = row * params.width + i;
-    if (WIDE) {
-      store4_out(at, value);
-    } else {
-      for (var j = 0u; j < min(4u, params.width - i); j++) {
-        store_out(at + j, value[j]);
-      }
-    }
+    store_inside(at, i, value);
   }
 }
 `;
@@ -2829,14 +2815,6 @@ fn gate_of(at: u32) -> vec4f {
   return vec4f(silu(v.x), silu(v.y), silu(v.z), silu(v.w));
 }
 
-/// v, of which numbers count from i to the group's end.
-fn inside(v: vec4f, i: u32) -> vec4f {
-  if (WIDE) {
-    return v;
-  }
-  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(params.width));
-}
-
 @compute @workgroup_size(WG)
 fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
   begin(self_);
@@ -2862,12 +2840,28 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
       value *= gate_of(gate_start + i);
     }
     let at = row * params.all + first + i;
-    if (WIDE) {
-      store4_out(at, value);
-    } else {
-      for (var j = 0u; j < min(4u, params.width - i); j++) {
-        store_out(at + j, value[j]);
-      }
+    store_inside(at, i, value);
+  }
+}
+`;
+
+export const rowFours = `// Rows, or groups of rows, of params.width numbers, four at a time. Unless WIDE, the last four may be fewer.
+
+/// v, of which numbers count from i to the row's end.
+fn inside(v: vec4f, i: u32) -> vec4f {
+  if (WIDE) {
+    return v;
+  }
+  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(params.width));
+}
+
+/// Numbers i … i + 3 of a row to at, as far as the row goes.
+fn store_inside(at: u32, i: u32, v: vec4f) {
+  if (WIDE) {
+    store4_out(at, v);
+  } else {
+    for (var j = 0u; j < min(4u, params.width - i); j++) {
+      store_out(at + j, v[j]);
     }
   }
 }

@@ -55,7 +55,7 @@ export const attentionCountKernel: Kernel = {
 function lacksMatrices({ subgroupMatrix, subgroupSizes }: Capabilities, { FITS }: Constants): string | undefined {
   if (!subgroupMatrix.some(({ M, N, K }) => M === 16 && N === 16 && K === 16)) return 'no matrices of 16 × 16 × 16';
   if (subgroupSizes[0] !== 32 || subgroupSizes[1] !== 32) return 'subgroups are not of 32';
-  return FITS === false ? 'the heads are too wide, or the cache too long' : undefined;
+  return FITS === false ? 'the operands in f16 exceed a binding or a grid' : undefined;
 }
 
 /** Scores, softmax and weighted values of many queries. */

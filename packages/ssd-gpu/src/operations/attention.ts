@@ -215,8 +215,11 @@ function inSpans(call: Attention): void {
 /** Numbers of a head in f16, as matrices of 16 columns hold them. */
 const padded = ({ axes: { p } }: Attention) => 16 * Math.ceil(p / 16);
 
-/** Positions in f16: whole pairs of bands of 16. */
-const inBands = (positions: number) => 32 * Math.ceil(positions / 32);
+/** Positions of a tile with subgroup matrices, and invocations of its workgroup, which is one subgroup: a pair of bands of 16. */
+const PAIR = 32;
+
+/** Positions in f16: whole pairs of bands. */
+const inBands = (positions: number) => PAIR * Math.ceil(positions / PAIR);
 
 /** Whether the operands in f16 fit a binding and a grid. */
 function fits(call: Attention): boolean {
@@ -256,7 +259,7 @@ function inMatrices(call: Attention): void {
   }
   gpu.launch({
     kernel: attentionTilesKernel,
-    constants: { WG: 32, BLOCKS: width / 16, FITS: true, ...constants },
+    constants: { WG: PAIR, BLOCKS: width / 16, FITS: true, ...constants },
     buffers: { queries: queries.target, keys: keys.target, values: values.target, ...indices, y: y.data },
     params: {
       heads: h,
@@ -268,7 +271,7 @@ function inMatrices(call: Attention): void {
       key_bands: keys.rows / 16,
       ...offsets,
     },
-    grid: [queries.rows / 32, h, b * Math.ceil(p / 64)],
+    grid: [queries.rows / PAIR, h, b * Math.ceil(p / 64)],
   });
   gpu.memory.release([values.target, keys.target, queries.target]);
 }

@@ -1,5 +1,5 @@
 import { expectNumber, expectShape, type LayerNormOptions, refuseUnknown } from '@mamba2/core';
-import { layerNorm as source, rows } from '../shaders.generated.js';
+import { layerNorm as source, rowFours, rows } from '../shaders.generated.js';
 import { type Gpu, rowGrid } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
 import type { GpuTensor } from '../runtime/memory.js';
@@ -16,7 +16,7 @@ export const layerNormKernel: Kernel = {
     bias: { type: 'f32', wide: WIDE === true },
     out: { type: 'f32', writable: true, wide: WIDE === true },
   }),
-  variants: reducing(() => [rows]),
+  variants: reducing(() => [rows, rowFours]),
 };
 
 /** `weight · (x − μ) / √(σ² + ε) + bias`, μ and σ² of each row. */

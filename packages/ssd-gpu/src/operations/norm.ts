@@ -1,5 +1,5 @@
 import { expectNumber, expectShape, refuseUnknown, type RmsNormOptions, ShapeError } from '@mamba2/core';
-import { math, rmsNorm as source, rows } from '../shaders.generated.js';
+import { math, rmsNorm as source, rowFours, rows } from '../shaders.generated.js';
 import { type Gpu, rowGrid } from '../runtime/context.js';
 import type { Kernel } from '../runtime/kernel.js';
 import type { LaunchWork } from '../runtime/launch.js';
@@ -19,7 +19,7 @@ export const rmsNormKernel: Kernel = {
     gate: { type: 'f32', wide: WIDE === true },
     out: { type: 'f32', writable: true, wide: WIDE === true },
   }),
-  variants: reducing(() => [math, rows]),
+  variants: reducing(() => [math, rows, rowFours]),
 };
 
 /** What a product behind a normalisation needs to do it by the way. */

@@ -12,14 +12,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-/// v, of which numbers count from i to the row's end.
-fn inside(v: vec4f, i: u32) -> vec4f {
-  if (WIDE) {
-    return v;
-  }
-  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(params.width));
-}
-
 @compute @workgroup_size(WG)
 fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
   begin(self_);
@@ -48,12 +40,6 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
     let standard = (load4_x(start + i) - mean - means.x) * scale;
     let value = standard * load4_norm(params.norm_offset + i) + load4_bias(params.bias_offset + i);
     let at = row * params.width + i;
-    if (WIDE) {
-      store4_out(at, value);
-    } else {
-      for (var j = 0u; j < min(4u, params.width - i); j++) {
-        store_out(at + j, value[j]);
-      }
-    }
+    store_inside(at, i, value);
   }
 }

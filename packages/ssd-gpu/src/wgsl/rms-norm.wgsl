@@ -18,14 +18,6 @@ fn gate_of(at: u32) -> vec4f {
   return vec4f(silu(v.x), silu(v.y), silu(v.z), silu(v.w));
 }
 
-/// v, of which numbers count from i to the group's end.
-fn inside(v: vec4f, i: u32) -> vec4f {
-  if (WIDE) {
-    return v;
-  }
-  return select(vec4f(0.0), v, vec4u(i, i + 1u, i + 2u, i + 3u) < vec4u(params.width));
-}
-
 @compute @workgroup_size(WG)
 fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
   begin(self_);
@@ -51,12 +43,6 @@ fn main(self_: Invocation, @builtin(workgroup_id) group: vec3u, @builtin(num_wor
       value *= gate_of(gate_start + i);
     }
     let at = row * params.all + first + i;
-    if (WIDE) {
-      store4_out(at, value);
-    } else {
-      for (var j = 0u; j < min(4u, params.width - i); j++) {
-        store_out(at + j, value[j]);
-      }
-    }
+    store_inside(at, i, value);
   }
 }
