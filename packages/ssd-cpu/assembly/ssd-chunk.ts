@@ -8,7 +8,7 @@
 import { SsdCommand } from './commands';
 import { exp, exp64, loadPart, loadSome, storePart, storeTransposed } from './simd';
 import { beginsAnew, finish, lengthOf, scratchOf, stateAt, stateOutAt, stepSizes } from './ssd';
-import { clear, tile8 } from './tile';
+import { tile8 } from './tile';
 
 /** Positions in a chunk; src/operations/sequence.ts has the same number. */
 export const Q: u32 = 64;
@@ -70,7 +70,6 @@ export function chunkProducts(c: SsdCommand, begin: u32, end: u32, thread: u32):
       const a = foursOfC(c, products) + (j >> 2) * foursOf(n);
       const to = products + (j >> 2) * foursOf(Q);
       for (let s: u32 = 0; s < j + 4; s += 8) {
-        clear(tile);
         tile8(tile, a, panels + (s >> 3) * (<usize>n * WIDE), n);
         for (let half: usize = 0; half < WIDE; half += 16) {
           const at = tile + half;
@@ -105,9 +104,9 @@ export function chunkedHead(c: SsdCommand, i: u32, k: u32, scratch: usize): void
   const length = lengthOf(c, i);
   const chunks = (c.l + Q - 1) / Q;
   const group = (k * c.g) / c.h;
-  // Scratch: a tile, vectors over positions, fours of rows [e ∘ C | M], panels of [H; x], panels of the decayed x.
+  // Scratch: a tile, five vectors over positions, fours of rows [e ∘ C | M], panels of [H; x], panels of the decayed x.
   const vectors = scratch + 256;
-  const rows = vectors + 4 * EACH;
+  const rows = vectors + 5 * EACH;
   const HX = rows + <usize>(c.n + Q) * EACH;
   const panel: usize = <usize>(c.n + Q) * WIDE;
   const Xd = HX + ((c.p + 7) >> 3) * panel;
@@ -120,7 +119,7 @@ export function chunkedHead(c: SsdCommand, i: u32, k: u32, scratch: usize): void
     const r = min(Q, length - start);
     const products = productsOf(c, (i * c.g + group) * chunks + chunk);
     const whole = decays(c, i, k, start, r, vectors);
-    triangle(c, i, start, r, vectors, products, rows + <usize>c.n * FOUR);
+    triangle(c, i, k, start, r, vectors, products, rows + <usize>c.n * FOUR);
     if (!empty) decayedC(c, r, vectors, foursOfC(c, products), rows);
     layInputs(c, i, k, start, r, vectors, HX + <usize>c.n * WIDE, panel, Xd);
     outputs(c, i, k, start, r, rows, HX, panel, empty, scratch);
@@ -144,10 +143,21 @@ function loadState(c: SsdCommand, state: usize, H: usize, panel: usize): void {
 }
 
 function storeState(c: SsdCommand, state: usize, H: usize, panel: usize): void {
-  for (let e: u32 = 0; e < c.p; e++) {
+  for (let e: u32 = 0; e < c.p; e += 4) {
     const row = state + <usize>e * c.stateOutHead;
-    const column = H + (e >> 3) * panel + ((<usize>(e & 7)) << 2);
-    for (let s: u32 = 0; s < c.n; s++) store<f32>(row + ((<usize>s) << 2), load<f32>(column + s * WIDE));
+    const column = H + (e >> 3) * panel + ((<usize>e & 4) << 2);
+    let s: u32 = 0;
+    if (e + 4 <= c.p) {
+      for (; s + 4 <= c.n; s += 4) {
+        const h = column + s * WIDE;
+        storeTransposed(v128.load(h), v128.load(h + WIDE), v128.load(h + 2 * WIDE), v128.load(h + 3 * WIDE), row + ((<usize>s) << 2), c.stateOutHead);
+      }
+    }
+    for (; s < c.n; s++) {
+      for (let r: u32 = 0; r < min(4, c.p - e); r++) {
+        store<f32>(row + r * c.stateOutHead + ((<usize>s) << 2), load<f32>(column + s * WIDE + ((<usize>r) << 2)));
+      }
+    }
   }
 }
 
@@ -191,23 +201,40 @@ function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usiz
 const LANES = memory.data<u32>([0xffffffff, 0, 0, 0, 0, 0xffffffff, 0, 0, 0, 0, 0xffffffff, 0, 0, 0, 0, 0xffffffff]);
 
 /**
- * M = L ∘ C Bᵀ ∘ Δ in fours of rows, zero above the diagonal as far as tiles reach. Column by column from the diagonal to the left the sum of
- * the steps in between grows: sums are never subtracted from one another.
+ * M = L ∘ C Bᵀ ∘ Δ in fours of rows, zero above the diagonal as far as tiles reach. Only in its 4 × 4 blocks on the diagonal is L exponentials of
+ * sums, column by column to the left, so that sums are never subtracted from one another. Below them L has rank 1: four rows are the decays u since
+ * the row above them, times that row, which `above` holds, Δ included.
  */
-function triangle(c: SsdCommand, i: u32, start: u32, r: u32, vectors: usize, G: usize, M: usize): void {
+function triangle(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize, G: usize, M: usize): void {
   const delta = vectors,
-    steps = vectors + EACH;
+    steps = vectors + EACH,
+    above = vectors + 4 * EACH;
+  const D = f32x4.splat(scalarD(c) ? load<f32>(c.D + <usize>k * c.DHead) : 0);
   for (let j: u32 = 0; j < r; j += 4, G += foursOf(Q), M += foursOf(c.n + Q)) {
     let sums = f32x4.splat(0);
     // Rows that have reached their diagonal, and none of their sequence's beginning yet.
     let live = sums;
-    for (let s: i32 = j + 3; s >= 0; s--) {
-      if (s >= <i32>j) live = v128.or(live, v128.load(LANES + <usize>(s - j) * FOUR));
+    for (let s: i32 = j + 3; s >= <i32>j; s--) {
+      live = v128.or(live, v128.load(LANES + <usize>(s - j) * FOUR));
       const at: usize = (<usize>s) << 2;
-      const v = f32x4.mul(f32x4.mul(exp(sums), v128.load(G + <usize>s * FOUR)), v128.load32_splat(delta + at));
-      v128.store(M + <usize>s * FOUR, v128.and(v, live));
+      const v = v128.and(f32x4.mul(exp(sums), v128.load32_splat(delta + at)), live);
+      const onDiagonal = v128.and(D, v128.load(LANES + <usize>(s - j) * FOUR));
+      v128.store(M + <usize>s * FOUR, f32x4.add(v128.and(f32x4.mul(v, v128.load(G + <usize>s * FOUR)), live), onDiagonal));
+      v128.store_lane<f32>(above + at, v, 3);
       if (<u32>s < r && beginsAnew(c, i, start + s)) live = f32x4.splat(0);
       sums = f32x4.add(sums, v128.and(v128.load32_splat(steps + at), live));
+    }
+    const u = v128.and(exp(sums), live);
+    const whole = i32x4.shuffle(u, u, 3, 3, 3, 3);
+    for (let s: u32 = 0; s < j; s += 4) {
+      const row = above + ((<usize>s) << 2);
+      const g = G + <usize>s * FOUR;
+      const m = M + <usize>s * FOUR;
+      v128.store(m, f32x4.mul(f32x4.mul(u, v128.load32_splat(row)), v128.load(g)));
+      v128.store(m, f32x4.mul(f32x4.mul(u, v128.load32_splat(row, 4)), v128.load(g, 16)), 16);
+      v128.store(m, f32x4.mul(f32x4.mul(u, v128.load32_splat(row, 8)), v128.load(g, 32)), 32);
+      v128.store(m, f32x4.mul(f32x4.mul(u, v128.load32_splat(row, 12)), v128.load(g, 48)), 48);
+      v128.store(row, f32x4.mul(whole, v128.load(row)));
     }
   }
 }
@@ -226,36 +253,67 @@ function layInputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: u
   const d = vectors + 3 * EACH;
   const x = c.x + <usize>i * c.xBatch + <usize>start * c.xStep + <usize>k * c.xHead;
   const none = f32x4.splat(0);
+  const whole = c.p & ~7;
   for (let t: u32 = 0; t < ((r + 3) & ~3); t++) {
     const from = x + <usize>t * c.xStep;
     const by = v128.load32_splat(d + ((<usize>t) << 2));
     let to = X + t * WIDE;
     let decayed = Xd + t * WIDE;
-    for (let e: u32 = 0; e < c.p; e += 8, to += panel, decayed += <usize>Q * WIDE) {
+    let e: u32 = 0;
+    if (t < r) {
+      for (; e < whole; e += 8, to += panel, decayed += <usize>Q * WIDE) {
+        const at = from + ((<usize>e) << 2);
+        layEight(v128.load(at), v128.load(at, 16), by, to, decayed);
+      }
+    }
+    for (; e < c.p; e += 8, to += panel, decayed += <usize>Q * WIDE) {
       const at = from + ((<usize>e) << 2);
       const left = t < r ? c.p - e : 0;
-      const low = loadSome(at, left);
-      const high = left > 4 ? loadSome(at + 16, left - 4) : none;
-      v128.store(to, low);
-      v128.store(to, high, 16);
-      v128.store(decayed, f32x4.mul(low, by));
-      v128.store(decayed, f32x4.mul(high, by), 16);
+      layEight(loadSome(at, left), left > 4 ? loadSome(at + 16, left - 4) : none, by, to, decayed);
     }
   }
+}
+
+@inline
+function layEight(low: v128, high: v128, by: v128, to: usize, decayed: usize): void {
+  v128.store(to, low);
+  v128.store(to, high, 16);
+  v128.store(decayed, f32x4.mul(low, by));
+  v128.store(decayed, f32x4.mul(high, by), 16);
+}
+
+/** Whether D is one number for each head, which M takes up in its diagonal. */
+@inline
+function scalarD(c: SsdCommand): bool {
+  return c.D != 0 && !c.DEach;
 }
 
 /** y = [e ∘ C | M] [H; x], tile by tile, and what `finish` adds. */
 function outputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, rows: usize, HX: usize, panel: usize, empty: bool, tile: usize): void {
   const skipped = empty ? c.n : 0;
+  const each = c.D != 0 && !scalarD(c);
+  const plain = c.z == 0 && !each;
+  const step = (<usize>(c.h * c.p)) << 2;
   for (let j: u32 = 0; j < r; j += 4) {
     const a = rows + (j >> 2) * foursOf(c.n + Q) + <usize>skipped * FOUR;
+    const count = min<u32>(4, r - j);
+    let to = c.out + ((<usize>((i * c.l + start + j) * c.h + k) * c.p) << 2);
     let b = HX + <usize>skipped * WIDE;
-    for (let e: u32 = 0; e < c.p; e += 8, b += panel) {
-      clear(tile);
+    for (let e: u32 = 0; e < c.p; e += 8, b += panel, to += WIDE) {
       tile8(tile, a, b, c.n - skipped + j + 4);
-      for (let s: u32 = 0; s < min<u32>(4, r - j); s++) {
-        finish(c, i, start + j + s, k, e, v128.load(tile + s * WIDE));
-        if (e + 4 < c.p) finish(c, i, start + j + s, k, e + 4, v128.load(tile + s * WIDE, 16));
+      for (let s: u32 = 0; s < count; s++) {
+        const low = v128.load(tile + s * WIDE);
+        const high = v128.load(tile + s * WIDE, 16);
+        if (!plain) {
+          finish(c, i, start + j + s, k, e, low, each);
+          if (e + 4 < c.p) finish(c, i, start + j + s, k, e + 4, high, each);
+        } else if (e + 8 <= c.p) {
+          v128.store(to + s * step, low);
+          v128.store(to + s * step, high, 16);
+        } else {
+          storePart(to + s * step, low, c.p - e);
+          if (e + 4 < c.p) storePart(to + s * step + 16, high, c.p - e - 4);
+        }
       }
     }
   }
@@ -266,15 +324,16 @@ function advance(c: SsdCommand, r: u32, B: usize, Xd: usize, H: usize, panel: us
   const decay = whole == -Infinity ? 0 : exp64(whole);
   const near = decay > 0.5;
   const by = f32x4.splat(<f32>(near ? decay - 1 : decay));
+  const kept = i32x4.splat(near ? -1 : 0);
   for (let e: u32 = 0; e < c.p; e += 8, H += panel, Xd += <usize>Q * WIDE) {
     // Past the last row of H lie those of x, which are not needed any more.
     for (let s: u32 = 0; s < c.n; s += 4) {
       const h = H + <usize>s * WIDE;
-      for (let at: usize = 0; at < 4 * WIDE; at += 16) v128.store(tile + at, f32x4.mul(by, v128.load(h + at)));
       tile8(tile, B + (s >> 2) * foursOf(Q), Xd, r);
       for (let at: usize = 0; at < 4 * WIDE; at += 16) {
-        const change = v128.load(tile + at);
-        v128.store(h + at, near ? f32x4.add(v128.load(h + at), change) : change);
+        const before = v128.load(h + at);
+        const change = f32x4.add(f32x4.mul(by, before), v128.load(tile + at));
+        v128.store(h + at, f32x4.add(v128.and(before, kept), change));
       }
     }
   }

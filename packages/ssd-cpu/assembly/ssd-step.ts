@@ -47,7 +47,7 @@ export function stepHead(c: SsdCommand, i: u32, k: u32, from: u32, to: u32, scra
         y = i8x16.shuffle(y, f32x4.splat(total), 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
       }
       for (let r = rows; r < 4; r++) y = i8x16.shuffle(y, y, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3);
-      finish(c, i, t, k, e, y);
+      finish(c, i, t, k, e, y, c.D != 0);
     }
   }
   const none = c.out + ((<usize>(i * c.l * c.h + k) * c.p + from) << 2);

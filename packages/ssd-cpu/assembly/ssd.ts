@@ -72,15 +72,15 @@ export function stepSizes(c: SsdCommand, i: u32, k: u32, from: u32, count: u32, 
   }
 }
 
-/** y + D x, gated by z, of up to four channels e … of one position; `row` is where y of this head and position begins. */
+/** y (+ D x), gated by z, of up to four channels e … of one position, to where they belong. */
 @inline
-export function finish(c: SsdCommand, i: u32, t: u32, k: u32, e: u32, y: v128): void {
+export function finish(c: SsdCommand, i: u32, t: u32, k: u32, e: u32, y: v128, D: bool): void {
   const left = c.p - e;
   const at: usize = <usize>e << 2;
-  if (c.D) {
-    const D = c.D + <usize>k * c.DHead;
+  if (D) {
+    const by = c.D + <usize>k * c.DHead;
     const x = loadSome(c.x + <usize>i * c.xBatch + <usize>t * c.xStep + <usize>k * c.xHead + at, left);
-    y = f32x4.add(y, f32x4.mul(c.DEach ? loadSome(D + at, left) : v128.load32_splat(D), x));
+    y = f32x4.add(y, f32x4.mul(c.DEach ? loadSome(by + at, left) : v128.load32_splat(by), x));
   }
   if (c.z) y = f32x4.mul(y, silu(loadSome(c.z + <usize>i * c.zBatch + <usize>t * c.zStep + <usize>k * c.zHead + at, left)));
   storePart(c.out + ((<usize>((i * c.l + t) * c.h + k) * c.p) << 2) + at, y, left);

@@ -189,10 +189,10 @@ function chunkProducts(n: number): number {
   return CHUNK * (CHUNK + n + 4 * Math.ceil(n / 4));
 }
 
-/** Numbers of scratch memory a thread needs for a head's chunks: a tile, four vectors, [C | M], and in panels of 8 columns [H; x] and x once more. */
+/** Numbers of scratch memory a thread needs for a head's chunks: a tile, five vectors, [C | M], and in panels of 8 columns [H; x] and x once more. */
 function chunkScratch(p: number, n: number): number {
   const width = 8 * Math.ceil(p / 8);
-  return 64 + 4 * CHUNK + (n + CHUNK) * (CHUNK + width) + CHUNK * width;
+  return 64 + 5 * CHUNK + (n + CHUNK) * (CHUNK + width) + CHUNK * width;
 }
 
 /** Numbers of scratch memory for single steps of a head: 8, B, C and the state in rows of whole fours. */
