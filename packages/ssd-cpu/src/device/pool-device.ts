@@ -164,7 +164,10 @@ export class PoolDevice implements Device {
     if (this.failure) throw this.failure;
     if (!this.#memory) return this.#fetchOwn(last, address, bytes);
     await last;
-    return this.#memory.buffer.slice(address, address + bytes) as ArrayBuffer;
+    // Shared memory's own slice would be shared memory, which many functions of the platform refuse, and takes longer to come by.
+    const copy = new Uint8Array(bytes);
+    copy.set(new Uint8Array(this.#memory.buffer, address, bytes));
+    return copy.buffer;
   }
 
   /** The worker does one thing after another: what it is asked for now it sends once all before that is done. */

@@ -28,6 +28,18 @@ export function memoryTests(suite: Suite): void {
       }
     });
 
+    it('give values that are the reader’s own, to be changed or handed to another thread', async () => {
+      const { backend } = suite;
+      const t = backend.upload([1, 2, 3]);
+      const got = await backend.read(t);
+      expect(got.buffer).toBeInstanceOf(ArrayBuffer);
+      const moved = structuredClone(got, { transfer: [got.buffer as ArrayBuffer] });
+      expect(got.length).toBe(0);
+      expectIdentical(moved, [1, 2, 3]);
+      expectIdentical(await backend.read(t), [1, 2, 3]);
+      backend.free(t);
+    });
+
     it('round float64 values to float32 or keep them', async () => {
       const { backend } = suite;
       const given = [0.1, Math.PI, 1e-10, 123456.789];
