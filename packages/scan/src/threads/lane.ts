@@ -37,10 +37,13 @@ export function abortRun(control: Int32Array): void {
   Atomics.notify(control, generation);
 }
 
-/** Lane `index` of `count` that share a control block. Its barrier blocks the thread: for workers only, or a single lane. */
-export function laneOf(index: number, count: number, control: Int32Array): Lane {
+/**
+ * Lane `index` of `count` that share a control block; a single lane that nothing aborts needs none. Its barrier blocks the thread: for workers
+ * only, or a single lane.
+ */
+export function laneOf(index: number, count: number, control?: Int32Array): Lane {
   const check = (): void => {
-    if (Atomics.load(control, aborted) !== 0) throw new AbortedRun('the run was aborted');
+    if (control && Atomics.load(control, aborted) !== 0) throw new AbortedRun('the run was aborted');
   };
   return {
     index,
@@ -48,7 +51,7 @@ export function laneOf(index: number, count: number, control: Int32Array): Lane 
     check,
     barrier() {
       check();
-      if (count === 1) return;
+      if (count === 1 || !control) return;
       const before = Atomics.load(control, generation);
       if (Atomics.add(control, arrived, 1) === count - 1) {
         Atomics.store(control, arrived, 0);

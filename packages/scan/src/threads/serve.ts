@@ -10,7 +10,7 @@ export interface RunMessage {
   readonly args: unknown;
   readonly index: number;
   readonly count: number;
-  readonly control: Int32Array;
+  readonly control: Int32Array | undefined;
 }
 
 /** What a worker answers: once that it is ready, then once for each message. */
@@ -43,7 +43,7 @@ export function serve(tasks: Tasks): void {
       return { kind: 'done', id, value: await tasks[task]!(args as never, lane) };
     } catch (error) {
       if (error instanceof AbortedRun) return { kind: 'aborted', id };
-      abortRun(control); // so that no lane waits for this one
+      if (control) abortRun(control); // so that no lane waits for this one
       return { kind: 'failed', id, error };
     }
   };

@@ -18,7 +18,6 @@ import type { Reply } from './serve.js';
 /** A run under way. */
 interface Run {
   readonly task: string;
-  readonly control: Int32Array;
   readonly values: unknown[];
   /** Lanes that have not answered. */
   remaining: number;
@@ -102,16 +101,15 @@ export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
     if (this.#failure) throw this.#failure;
     const { signal, transfer = [] } = options;
     signal?.throwIfAborted();
-    const control = new Int32Array(this.allocate(controlBytes));
+    const control = lanes > 1 || signal ? new Int32Array(this.allocate(controlBytes)) : undefined;
     const values = await new Promise<unknown[]>((resolve, reject) => {
       const abort = (): void => {
-        abortRun(control);
+        if (control) abortRun(control);
         reject(signal?.reason);
       };
       const id = this.#nextId++;
       const run: Run = {
         task,
-        control,
         values: [],
         remaining: lanes,
         resolve,
@@ -119,8 +117,8 @@ export class ThreadPool<T extends Tasks> implements WorkerPool<T> {
         release: () => signal?.removeEventListener('abort', abort),
       };
       signal?.addEventListener('abort', abort);
+      if (this.#runs.size === 0) this.#hold(true);
       this.#runs.set(id, run);
-      this.#hold(true);
       try {
         for (let index = 0; index < lanes; index++) {
           this.#workers[index]!.post({ id, task, args, index, count: lanes, control }, transfer);
