@@ -2,6 +2,7 @@
 
 import { queryTiles } from './attention';
 import * as command from './commands';
+import { awaitList, listEntry, listNumber, rise, settle, toNext } from './lists';
 import { panelRows, panelsOf, twelves } from './matrix-product';
 import { Q } from './ssd-chunk';
 import { shareOut } from './threads';
@@ -10,14 +11,32 @@ import { shareOut } from './threads';
 export { tile3x12, tile8 } from './tile';
 export { fourDots } from './vector-product';
 
-/** Runs a list of commands with the other threads; returns once all of it is done. */
-export function run(at: usize, words: u32, thread: u32, threads: u32): void {
-  const end = at + ((<usize>words) << 2);
+/** Runs all lists up to number `until` with the followers; returns once they are done and no thread reads them any more. */
+export function lead(until: u32, threads: u32): void {
+  while (listNumber() != until) walk(0, threads);
+  settle(threads);
+}
+
+/** Takes part in all lists that come, until one is named that is none. */
+export function follow(thread: u32, threads: u32): void {
+  rise(thread);
+  for (;;) {
+    awaitList(thread);
+    if (load<u32>(listEntry()) == 0) return;
+    walk(thread, threads);
+  }
+}
+
+/** This thread's part in its list. */
+function walk(thread: u32, threads: u32): void {
+  let at: usize = load<u32>(listEntry());
+  const end = at + (<usize>load<u32>(listEntry(), 4) << 2);
   while (at < end) {
     const header = load<u32>(at);
     share(header & 0xff, at, thread, threads);
     at += (header >> 8) << 2;
   }
+  toNext(thread);
 }
 
 /** Multiply-adds, or numbers moved, that are worth handing to another thread: about a microsecond's. */

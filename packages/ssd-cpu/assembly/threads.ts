@@ -4,14 +4,12 @@
 //
 // A step is one part of a command: numbered by every thread alike as it walks, from the start of the device.
 
+import { DONE, SLEEPERS, TICKET } from './commands';
 import { perform } from './perform';
 
-/** The step at hand (upper half) and the first of its units that no one has taken (lower half), in one word so that both change together. */
-const TICKET: usize = 16384;
+// TICKET: the step at hand (upper half) and the first of its units that no one has taken (lower half), in one word so that both change
+// together. DONE: units of it that are done.
 const STEP: usize = TICKET + 4;
-/** Units of it that are done. Each word has a cache line of its own, behind this module's static data and in front of all tensors. */
-const DONE: usize = TICKET + 64;
-const SLEEPERS: usize = TICKET + 128;
 /** Polls before a thread sleeps, some 20 µs: longer than most operations of a small model, shorter than it takes to be woken. */
 const SPINS: i32 = 20000;
 
@@ -36,7 +34,7 @@ export function shareOut(
     const begin = <u32>ticket;
     const left = units - begin;
     if (left == 0) {
-      waitWhile(STEP, step);
+      waitWhile(STEP, step, SLEEPERS);
       break;
     }
     // Large pieces first, small ones towards the end, so that all threads end together.
@@ -46,18 +44,43 @@ export function shareOut(
     if (atomic.add<u32>(DONE, count) + count == units) {
       atomic.store<u32>(DONE, 0);
       atomic.store<u64>(TICKET, (<u64>(step + 1)) << 32);
-      if (atomic.load<u32>(SLEEPERS) > 0) atomic.notify(STEP, -1);
+      wake(STEP, SLEEPERS);
       break;
     }
   }
   step++;
 }
 
+/** The step that this thread comes to next. */
+export function nextStep(): u32 {
+  return step;
+}
+
+/** Puts a thread that missed lists in front of a step. */
+export function skipTo(next: u32): void {
+  step = next;
+}
+
 /** Returns once the word at `at` is no longer `value`: polls, then sleeps. */
-function waitWhile(at: usize, value: u32): void {
-  for (let i = 0; i < SPINS; i++) if (atomic.load<u32>(at) != value) return;
-  atomic.add<u32>(SLEEPERS, 1);
-  // Whoever changes the word looks at SLEEPERS afterwards: either this sees the change, or that one wakes us.
+export function waitWhile(at: usize, value: u32, sleepers: usize): void {
+  if (!changes(at, value)) sleepWhile(at, value, sleepers);
+}
+
+/** Whether the word at `at` is no longer `value`, or becomes another soon. */
+export function changes(at: usize, value: u32): bool {
+  for (let i = 0; i < SPINS; i++) if (atomic.load<u32>(at) != value) return true;
+  return false;
+}
+
+/** Sleeps as long as the word at `at` is `value`, as one of those counted at `sleepers`. */
+export function sleepWhile(at: usize, value: u32, sleepers: usize): void {
+  atomic.add<u32>(sleepers, 1);
+  // Whoever changes the word looks at the sleepers afterwards: either this sees the change, or that one wakes us.
   while (atomic.load<u32>(at) == value) atomic.wait<i32>(at, value, -1);
-  atomic.sub<u32>(SLEEPERS, 1);
+  atomic.sub<u32>(sleepers, 1);
+}
+
+/** Wakes those who sleep on a word that has changed. */
+export function wake(at: usize, sleepers: usize): void {
+  if (atomic.load<u32>(sleepers) > 0) atomic.notify(at, -1);
 }

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { type Backend, DeviceError, UnsupportedError } from '@mamba2/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FIRST_FREE, meeting } from '../src/device/addresses.js';
 import { hasRelaxedSimd } from '../src/device/module.js';
 import { PoolDevice } from '../src/device/pool-device.js';
 import { wasm } from '../src/index.js';
@@ -32,6 +34,36 @@ describe('without shared memory', () => {
     device.grow(5 * 2 ** 30);
     await expect(device.fetch(0, 4)).rejects.toThrow(DeviceError);
     expect(device.failure?.message).toMatch(/WebAssembly\.Memory\.grow/);
+    device.dispose();
+  });
+});
+
+describe('threads that follow', () => {
+  it('end at once when the backend is disposed of, asleep or awake', async () => {
+    const { backend, workers } = await withWorkers(3);
+    const t = backend.upload([1, 2]);
+    await backend.read(t);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const ended = Promise.all(workers.map((worker) => once(worker, 'exit')));
+    backend.dispose();
+    await ended;
+  });
+
+  it('take a trap in one of them for the end of all', async () => {
+    let memory!: WebAssembly.Memory;
+    const construct = (Memory: typeof WebAssembly.Memory, [descriptor]: [WebAssembly.MemoryDescriptor]) =>
+      (memory = new Memory(descriptor));
+    vi.stubGlobal('WebAssembly', { __proto__: WebAssembly, Memory: new Proxy(WebAssembly.Memory, { construct }) });
+    const device = await PoolDevice.start({ threads: 2, relaxed: false }).finally(() => vi.unstubAllGlobals());
+    // A list of which only followers hear: a command that there is not.
+    const words = new Uint32Array(memory.buffer);
+    words[FIRST_FREE / 4 - 1] = 0x1ff;
+    words.set([FIRST_FREE - 4, 1], meeting.RING / 4);
+    Atomics.store(words, meeting.BELL / 4, 1);
+    Atomics.notify(new Int32Array(memory.buffer), meeting.BELL / 4);
+    await vi.waitUntil(() => device.failure);
+    expect(device.failure).toBeInstanceOf(DeviceError);
+    expect(device.failure!.message).toMatch(/worker 1 of the pool ended; given: .*unreachable/);
     device.dispose();
   });
 });

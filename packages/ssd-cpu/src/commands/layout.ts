@@ -1,3 +1,5 @@
+import { meeting } from '../device/addresses.js';
+
 /**
  * The commands that the kernels understand: one record per operation, of 32-bit words, fields in this order. The encoder below and the
  * kernels' view of the records (assembly/commands.ts, generated) both come from this table.
@@ -200,7 +202,7 @@ export type Operation = keyof typeof layouts;
 /** Every operation's number in a command's first word. */
 export const operationNames = Object.keys(layouts) as Operation[];
 
-/** The kernels' view of the records: one unmanaged class per operation, its fields at the places where the encoder puts them. */
+/** The kernels' view of the records: one unmanaged class per operation, its fields at the places where the encoder puts them; and the words by which threads meet. */
 export function kernelSource(): string {
   const lines = [
     '// Generated from src/commands/layout.ts: the records of words that the backend writes and these kernels read.',
@@ -209,6 +211,7 @@ export function kernelSource(): string {
   operationNames.forEach((name, i) => lines.push(`export const ${name.toUpperCase()}: u32 = ${i};`));
   for (const [name, number] of Object.entries(formats))
     lines.push(`export const FORMAT_${name.toUpperCase()}: u32 = ${number};`);
+  for (const [name, address] of Object.entries(meeting)) lines.push(`export const ${name}: u32 = ${address};`);
   for (const name of operationNames) {
     lines.push('', '@unmanaged', `export class ${name[0]!.toUpperCase()}${name.slice(1)}Command {`, '  header: u32;');
     for (const [field, kind] of Object.entries(layouts[name]) as [string, FieldKind][]) {

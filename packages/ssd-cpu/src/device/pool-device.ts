@@ -1,10 +1,13 @@
 import { DeviceError, Mamba2Error } from '@mamba2/core';
 import { type PoolDescription, type WorkerPool, workerPool } from '@mamba2/scan/threads';
 import { workerScript } from '../generated/kernels.js';
+import { FIRST_FREE, meeting } from './addresses.js';
 import type { Device } from './device.js';
 import { grow, makeMemory } from './linear-memory.js';
 import { compileKernels } from './module.js';
 import * as tasks from './tasks.js';
+
+const { BELL, RING, RING_LISTS, WAITING } = meeting;
 
 type KernelTasks = typeof tasks;
 
@@ -29,6 +32,8 @@ export class PoolDevice implements Device {
   readonly #pool: WorkerPool<KernelTasks>;
   readonly #device: number;
   readonly #memory: WebAssembly.Memory | undefined;
+  /** The words by which workers meet, where there are several. */
+  readonly #words: Int32Array<ArrayBufferLike> | undefined;
   /** Of memory that only the worker sees: how far it is to reach, how far it was told to, and what is to be put there. */
   #end = 0;
   #grown = 0;
@@ -37,6 +42,7 @@ export class PoolDevice implements Device {
   /** The end of this turn, if something goes out then; resolves to what {@link PoolDevice.#last} is behind it. */
   #turn: Promise<{ readonly last: Promise<void> }> | undefined;
   #submitted = 0;
+  #sent = 0;
   #completed = 0;
   /** What was sent last; lists are done in order. */
   #last: Promise<void> = Promise.resolve();
@@ -46,6 +52,7 @@ export class PoolDevice implements Device {
     this.#pool = pool;
     this.#device = device;
     this.#memory = memory;
+    this.#words = pool.threads > 1 && memory ? new Int32Array(memory.buffer, 0, FIRST_FREE / 4) : undefined;
     this.limit = limit;
   }
 
@@ -99,11 +106,13 @@ export class PoolDevice implements Device {
   }
 
   write(address: number, bytes: Uint8Array): void {
+    this.#put(address, bytes);
+    if (this.#writes.length > 0) this.#queue();
+  }
+
+  #put(address: number, bytes: Uint8Array): void {
     if (this.#memory) new Uint8Array(this.#memory.buffer, address, bytes.length).set(bytes);
-    else {
-      this.#writes.push({ address, bytes: bytes.slice().buffer });
-      this.#queue();
-    }
+    else this.#writes.push({ address, bytes: bytes.slice().buffer });
   }
 
   submit(address: number, words: number): void {
@@ -123,13 +132,38 @@ export class PoolDevice implements Device {
 
   #send(): void {
     if (this.failure) return;
-    const device = this.#device;
+    // As many lists as the ring has room for; the rest follows when some of them are done.
+    const lists = this.#pending.splice(0, 2 * (RING_LISTS - this.#sent + this.#completed));
+    for (let i = 0; i < lists.length; i += 2) this.#name(lists[i]!, lists[i + 1]!);
     if (this.#writes.length > 0 || this.#end > this.#grown) this.#place();
-    if (this.#pending.length === 0) return;
-    const lists = this.#pending;
-    this.#pending = [];
-    const done = this.#submitted;
-    this.#follow(this.#pool.run('perform', { device, lists }), () => (this.#completed = done));
+    if (lists.length === 0) return;
+    const until = this.#sent;
+    this.#ring();
+    this.#follow(this.#pool.run('perform', { device: this.#device, until }, { lanes: 1 }), () => {
+      this.#completed = until;
+      if (this.#pending.length === 0) return;
+      this.#send();
+      return this.#last;
+    });
+  }
+
+  /** Puts a list into the ring. */
+  #name(address: number, words: number): void {
+    this.#put(RING + 8 * (this.#sent++ % RING_LISTS), new Uint8Array(Uint32Array.of(address, words).buffer));
+  }
+
+  /** Tells the workers that follow how many lists there are. */
+  #ring(): void {
+    if (!this.#words) return;
+    Atomics.store(this.#words, BELL / 4, this.#sent);
+    if (Atomics.load(this.#words, WAITING / 4) > 0) Atomics.notify(this.#words, BELL / 4);
+  }
+
+  /** Ends the workers. A browser gives one that hears no messages two seconds: those that wait for lists are told to leave first. */
+  #stop(): void {
+    this.#name(0, 0);
+    this.#ring();
+    this.#pool.stop();
   }
 
   /** Sends the bytes that are to be in the worker's memory; no list in flight uses that memory. */
@@ -141,7 +175,7 @@ export class PoolDevice implements Device {
     this.#follow(this.#pool.run('place', args, { transfer: writes.map(({ bytes }) => bytes) }));
   }
 
-  #follow(run: Promise<unknown>, done?: () => void): void {
+  #follow(run: Promise<unknown>, done?: () => void | Promise<void>): void {
     this.#last = run.then(done, (error: unknown) => {
       throw this.#fail(error);
     }) as Promise<void>;
@@ -154,7 +188,7 @@ export class PoolDevice implements Device {
       error instanceof DeviceError
         ? error
         : new DeviceError('the kernels failed', { fix: 'make another backend', cause: error });
-    this.#pool.stop();
+    this.#stop();
     return this.#failure;
   }
 
@@ -172,6 +206,7 @@ export class PoolDevice implements Device {
 
   /** The worker does one thing after another: what it is asked for now it sends once all before that is done. */
   async #fetchOwn(before: Promise<void>, address: number, bytes: number): Promise<ArrayBuffer> {
+    if (this.#pending.length > 0) await before; // Lists that found no room in the ring go out by and by.
     const run = this.#pool.run('fetch', { device: this.#device, address, bytes });
     const [last, got] = await Promise.allSettled([before, run]);
     if (last.status === 'rejected') throw last.reason;
@@ -181,7 +216,7 @@ export class PoolDevice implements Device {
 
   dispose(): void {
     this.#failure ??= new DeviceError('this backend was disposed', { fix: 'make another one' });
-    this.#pool.stop();
+    this.#stop();
     tasks.end({ device: this.#device });
   }
 }

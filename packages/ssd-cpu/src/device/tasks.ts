@@ -1,9 +1,10 @@
 import type { Lane } from '@mamba2/scan/threads';
 import { grow, makeMemory } from './linear-memory.js';
 
-/** The kernels' function; addresses are unsigned, which WebAssembly's i32 hands over as signed numbers. */
+/** The kernels' functions. */
 interface Kernels {
-  run(address: number, words: number, thread: number, threads: number): void;
+  lead(until: number, threads: number): void;
+  follow(thread: number, threads: number): void;
 }
 
 export interface StartArguments {
@@ -16,8 +17,8 @@ export interface StartArguments {
 
 export interface PerformArguments {
   readonly device: number;
-  /** Address and number of words of each list. */
-  readonly lists: readonly number[];
+  /** How many lists are to be done, of all since the start. */
+  readonly until: number;
 }
 
 export interface PlaceArguments {
@@ -33,20 +34,25 @@ export interface FetchArguments {
   readonly bytes: number;
 }
 
-const devices = new Map<number, { kernels: Kernels; memory: WebAssembly.Memory }>();
+const devices = new Map<number, { kernels: Kernels; memory: WebAssembly.Memory; threads: number }>();
 
-/** Makes this lane ready: its own instance of the kernels. @returns the bytes that its memory can have at most, where it made that */
-export async function start({ device, module, memory: given }: StartArguments): Promise<number> {
+/**
+ * Makes this lane ready: its own instance of the kernels. The first lane leads: all later tasks are for it. The others, once they have answered,
+ * hear no more messages: they follow in shared memory until the host lets them go.
+ * @returns the bytes that its memory can have at most, where it made that
+ */
+export async function start({ device, module, memory: given }: StartArguments, lane: Lane): Promise<number> {
   const { memory, limit } = given ? { memory: given, limit: 0 } : makeMemory(false);
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-  devices.set(device, { kernels: exports as unknown as Kernels, memory });
+  const kernels = (await WebAssembly.instantiate(module, { env: { memory } })).exports as unknown as Kernels;
+  if (lane.index === 0) devices.set(device, { kernels, memory, threads: lane.count });
+  else setTimeout(() => kernels.follow(lane.index, lane.count));
   return limit;
 }
 
-/** This lane's share of lists of commands; lanes meet behind each command. */
-export function perform({ device, lists }: PerformArguments, lane: Lane): void {
-  const { kernels } = devices.get(device)!;
-  for (let i = 0; i < lists.length; i += 2) kernels.run(lists[i]!, lists[i + 1]!, lane.index, lane.count);
+/** Lists of commands in the ring, together with the lanes that follow. */
+export function perform({ device, until }: PerformArguments): void {
+  const { kernels, threads } = devices.get(device)!;
+  kernels.lead(until, threads);
 }
 
 /** Bytes into memory of the lane's own. */

@@ -1,5 +1,5 @@
 import type { Backend } from '@mamba2/core';
-import { vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { wasm } from '../../src/index.js';
 import { failureTests } from '../support/failures.js';
 
@@ -18,3 +18,16 @@ async function withWorkers(threads: number): Promise<{ backend: Backend; workers
 }
 
 failureTests(globalThis.crossOriginIsolated ? [1, 2, 3] : [1], withWorkers);
+
+it.runIf(globalThis.crossOriginIsolated)('dispose ends workers that wait for lists at once', async () => {
+  // A worker holds a lock for as long as it lives.
+  const alive = async () =>
+    (await navigator.locks.query()).held!.filter(({ name }) => name?.startsWith('mamba2-')).length;
+  await vi.waitUntil(async () => (await alive()) === 0, { timeout: 5000 });
+  const { backend } = await withWorkers(3);
+  await backend.read(backend.upload([1]));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(await alive()).toBe(3);
+  backend.dispose();
+  await vi.waitUntil(async () => (await alive()) === 0, { timeout: 1000 });
+});
