@@ -95,7 +95,7 @@ function share(operation: u32, at: usize, thread: u32, threads: u32): void {
     case command.CONV: {
       // Pieces are at least four cache lines wide: they are columns of rows.
       const c = changetype<command.ConvCommand>(at);
-      return shareOut(operation, at, 0, (c.k + 3) >> 2, max<u32>(16, grain(c.b * c.l * (c.width + 8) * 4)), thread, threads);
+      return shareOut(operation, at, 0, (c.k + 3) >> 2, max<u32>(16, grain(c.b * c.l * (c.width + 8) * 12)), thread, threads);
     }
     case command.SSD: {
       const c = changetype<command.SsdCommand>(at);

@@ -37,8 +37,9 @@ export function shareOut(
       waitWhile(STEP, step, SLEEPERS);
       break;
     }
-    // Large pieces first, small ones towards the end, so that all threads end together.
-    const count = min(left, max(grain, left / (2 * threads)));
+    // Large pieces first, small ones towards the end, so that all threads end together; none that is not worth a hand-over.
+    let count = max(grain, (left + threads - 1) / threads);
+    if (left < count + grain) count = left;
     if (atomic.cmpxchg<u64>(TICKET, ticket, ticket + count) != ticket) continue;
     perform(operation, at, part, begin, begin + count, thread);
     if (atomic.add<u32>(DONE, count) + count == units) {
