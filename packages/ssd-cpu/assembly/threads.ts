@@ -37,9 +37,7 @@ export function shareOut(
       waitWhile(STEP, step, SLEEPERS);
       break;
     }
-    // Large pieces first, small ones towards the end, so that all threads end together; none that is not worth a hand-over.
-    let count = max(grain, (left + threads - 1) / threads);
-    if (left < count + grain) count = left;
+    const count = pieceOf(left, grain, threads);
     if (atomic.cmpxchg<u64>(TICKET, ticket, ticket + count) != ticket) continue;
     perform(operation, at, part, begin, begin + count, thread);
     if (atomic.add<u32>(DONE, count) + count == units) {
@@ -50,6 +48,17 @@ export function shareOut(
     }
   }
   step++;
+}
+
+/**
+ * Large pieces first, small ones towards the end, so that all threads end together. At most half of a thread's share, so that one that is held up
+ * does not hold up much; but a whole share of a few microseconds, since each piece costs a hand-over; and all if the rest were not worth one.
+ */
+@inline
+function pieceOf(left: u32, grain: u32, threads: u32): u32 {
+  const short = 8 * (grain - 1);
+  const piece = max(grain, max(left / (2 * threads), min((left + threads - 1) / threads, short)));
+  return left < piece + grain ? left : piece;
 }
 
 /** The step that this thread comes to next. */

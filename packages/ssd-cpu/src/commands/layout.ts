@@ -202,7 +202,10 @@ export type Operation = keyof typeof layouts;
 /** Every operation's number in a command's first word. */
 export const operationNames = Object.keys(layouts) as Operation[];
 
-/** The kernels' view of the records: one unmanaged class per operation, its fields at the places where the encoder puts them; and the words by which threads meet. */
+/**
+ * The kernels' view of the records: one unmanaged class per operation, its fields at the places where the encoder puts them; and where the words
+ * lie by which threads meet.
+ */
 export function kernelSource(): string {
   const lines = [
     '// Generated from src/commands/layout.ts: the records of words that the backend writes and these kernels read.',

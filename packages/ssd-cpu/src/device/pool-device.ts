@@ -25,7 +25,7 @@ interface Started {
 /**
  * Lists run on a pool of workers over shared memory, each worker its share of every command; where the platform has no shared memory, on one
  * worker, to which bytes are sent; and where it allows no workers, on the calling thread. What is submitted in one turn of the event loop
- * goes to the workers as one message.
+ * goes to the first worker as one message; the others find it in shared memory (assembly/lists.ts).
  */
 export class PoolDevice implements Device {
   readonly limit: number;
@@ -42,6 +42,7 @@ export class PoolDevice implements Device {
   /** The end of this turn, if something goes out then; resolves to what {@link PoolDevice.#last} is behind it. */
   #turn: Promise<{ readonly last: Promise<void> }> | undefined;
   #submitted = 0;
+  /** How many lists are in the ring or done. */
   #sent = 0;
   #completed = 0;
   /** What was sent last; lists are done in order. */
