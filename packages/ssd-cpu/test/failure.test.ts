@@ -7,15 +7,16 @@ import { hasRelaxedSimd } from '../src/device/module.js';
 import { PoolDevice } from '../src/device/pool-device.js';
 import { wasm } from '../src/index.js';
 import { failureTests } from './support/failures.js';
+import { asleep, withMemory } from './support/memory.js';
 
 /** A backend and the workers it started. */
-async function withWorkers(threads: number): Promise<{ backend: Backend; workers: Worker[] }> {
+async function withWorkers(threads: number) {
   const workers: Worker[] = [];
   const note = (worker: Worker) => workers.push(worker);
   process.on('worker', note);
-  const backend: Backend = await wasm({ threads });
+  const { made, memory } = await withMemory<Backend>(() => wasm({ threads }));
   process.off('worker', note);
-  return { backend, workers };
+  return { backend: made, workers, idle: () => asleep(memory, threads - 1) };
 }
 
 failureTests([1, 2, 3], withWorkers);
@@ -39,22 +40,18 @@ describe('without shared memory', () => {
 });
 
 describe('threads that follow', () => {
-  it('end at once when the backend is disposed of, asleep or awake', async () => {
-    const { backend, workers } = await withWorkers(3);
+  it.each(['asleep', 'awake'])('end when the backend is disposed of: %s', async (state) => {
+    const { backend, workers, idle } = await withWorkers(3);
     const t = backend.upload([1, 2]);
     await backend.read(t);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (state === 'asleep') await idle();
     const ended = Promise.all(workers.map((worker) => once(worker, 'exit')));
     backend.dispose();
     await ended;
   });
 
   it('take a trap in one of them for the end of all', async () => {
-    let memory!: WebAssembly.Memory;
-    const construct = (Memory: typeof WebAssembly.Memory, [descriptor]: [WebAssembly.MemoryDescriptor]) =>
-      (memory = new Memory(descriptor));
-    vi.stubGlobal('WebAssembly', { __proto__: WebAssembly, Memory: new Proxy(WebAssembly.Memory, { construct }) });
-    const device = await PoolDevice.start({ threads: 2, relaxed: false }).finally(() => vi.unstubAllGlobals());
+    const { made: device, memory } = await withMemory(() => PoolDevice.start({ threads: 2, relaxed: false }));
     // A list of which only followers hear: a command that there is not.
     const words = new Uint32Array(memory.buffer);
     words[FIRST_FREE / 4 - 1] = 0x1ff;

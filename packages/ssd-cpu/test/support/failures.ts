@@ -6,8 +6,10 @@ interface Mortal {
   terminate(): unknown;
 }
 
-/** A backend and the workers it started. */
-export type WithWorkers = (threads: number) => Promise<{ backend: Backend; workers: readonly Mortal[] }>;
+/** A backend, the workers it started, and how to wait until they have nothing to do. */
+export type WithWorkers = (
+  threads: number,
+) => Promise<{ backend: Backend; workers: readonly Mortal[]; idle: () => Promise<void> }>;
 
 /** Work for about a second: products of 1024 × 1024. */
 export function launchWork(backend: Backend): Promise<unknown> {
@@ -66,11 +68,10 @@ export function failureTests(threadCounts: readonly number[], withWorkers: WithW
     it.each(each)(
       '%i of %i, while it has nothing to do: is noticed by the calls that wait',
       async (number, threads) => {
-        const { backend, workers } = await withWorkers(threads);
+        const { backend, workers, idle } = await withWorkers(threads);
         const t = backend.upload([1, 2]);
         await backend.read(t);
-        // By then all who wait for work sleep.
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await idle();
         await workers[number - 1]!.terminate();
         // Whatever was under way when the death was noticed; then every call.
         const read = async () => {
