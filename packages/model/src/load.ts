@@ -34,7 +34,10 @@ export interface LoadOptions {
    * page's own file system. With false tensors are read straight from the hub.
    */
   cache?: boolean | string;
-  /** Bytes of a hub's files as they come, which are loaded meanwhile; then of tensors as they arrive on the backend. */
+  /**
+   * Bytes of a hub's files as they come, and of a server's that knows no ranges, which are loaded meanwhile; then of tensors as they arrive on the
+   * backend.
+   */
   onProgress?: (progress: LoadProgress) => void;
   /** Ends loading; what was loaded is released. */
   signal?: AbortSignal;

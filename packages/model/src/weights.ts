@@ -63,7 +63,10 @@ export interface ModelWeights<S> {
 
 /** How far loading is. */
 export interface LoadProgress {
-  /** `fetching` while one of a hub's files comes into the cache, and is loaded meanwhile; `loading` tensors onto the backend. */
+  /**
+   * `fetching` while a file comes as a whole, from a hub into the cache or from a server that knows no ranges, and is loaded meanwhile; `loading` tensors
+   * onto the backend.
+   */
   stage: 'fetching' | 'loading';
   /** Bytes of the file that are here, or of tensors that are on the backend. */
   loaded: number;

@@ -26,6 +26,9 @@ const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** The longest that a server may ask to wait, in milliseconds. */
 const longestWait = 10 * 60_000;
 
+/** Answers that may be left open. A browser has six connections to a server for everything, and does not open another before one of them ends. */
+const mostOpen = 4;
+
 /** A connection that ended before its time. What it brought so far counts. */
 export class BrokenConnection extends Error {
   constructor(readonly reason: CheckpointError) {
@@ -41,6 +44,8 @@ export class HttpClient {
   readonly #stall: number;
   readonly #wait: NonNullable<HttpOptions['wait']>;
   readonly #fetch: NonNullable<HttpOptions['fetch']>;
+  /** What brings the rest of each answer that was left open last. */
+  readonly #open: (() => Promise<void>)[] = [];
 
   constructor({
     headers = {},
@@ -128,6 +133,16 @@ export class HttpClient {
         await this.#wait(500 * 2 ** (failures - 1), signal);
       }
     }
+  }
+
+  /**
+   * Leaves an answer open that is read bit by bit. Of more than a few of them the one that has been so for longest comes to its end first.
+   * @param finish brings the rest of it
+   */
+  async leaveOpen(finish: () => Promise<void>): Promise<void> {
+    this.#open.push(finish);
+    // Whoever reads it is told when that fails.
+    if (this.#open.length > mostOpen) await this.#open.shift()!().catch(() => {});
   }
 
   /** Does something once more, from its beginning, when its connection broke. @throws the last attempt's reason */

@@ -1,13 +1,12 @@
 import { CheckpointError } from '@mamba2/core';
-import { allocate, blobFile, expectRange, orAbort, type RandomAccessFile } from './file.js';
+import { allocate, expectRange, orAbort, type RandomAccessFile } from './file.js';
+import { changed, collect, contentRange, isAbsent, refused, versionOf, wrongRange } from './http-answers.js';
+import { type OnBody, openBody } from './http-body.js';
 import { BrokenConnection, cutShort, HttpClient } from './http-client.js';
 import { readingOn } from './read-on.js';
 
 /** How much the first request asks for: it tells the size, and holds all of a config file or of most headers. */
 const headBytes = 64 * 1024;
-
-/** The longest file that is kept whole in memory because its server does not serve ranges. */
-const wholeLimit = 2 ** 31;
 
 /** What the first answer told about a file. */
 interface Opened {
@@ -16,20 +15,22 @@ interface Opened {
   readonly version: string | undefined;
   /** The file's first bytes. */
   readonly head: Uint8Array;
-  /** The whole body, where the server answers ranges with it. */
+  /** All of the file, where the server answers ranges with that. */
   readonly whole?: RandomAccessFile;
 }
 
 /**
- * A file behind a URL, read with HTTP range requests, few where reads follow each other; a server that ignores ranges is asked once and its answer kept. A page of HTML in place
+ * A file behind a URL, read with HTTP range requests, few where reads follow each other; the answer of a server that ignores ranges is read as it comes. A page of HTML in place
  * of the file counts as no file: development servers answer so for paths they don't know.
  * @param lifetime ends every request when it aborts
+ * @param onBody told of an answer that comes as a whole, unless it is short
  */
 export function httpFile(
   name: string,
   url: URL,
   lifetime: AbortSignal,
-  client: HttpClient = new HttpClient(),
+  client: HttpClient,
+  onBody: OnBody = () => {},
 ): RandomAccessFile {
   const shown = `${name} at ${url.origin === 'null' ? url.protocol : url.origin + url.pathname}`;
   let opening: Promise<Opened | undefined> | undefined;
@@ -38,7 +39,7 @@ export function httpFile(
   /** The first answer, asked for once however many callers wait for it; a failure is forgotten so that the next caller tries again. */
   function open(signal?: AbortSignal): Promise<Opened | undefined> {
     opening ??= client
-      .again(lifetime, () => openFile(client, shown, url, lifetime))
+      .again(lifetime, () => openFile(client, { shown, url, onBody }, lifetime))
       .catch((error: unknown) => {
         opening = undefined;
         throw error;
@@ -56,13 +57,13 @@ export function httpFile(
       signal?.throwIfAborted();
       return (await open(signal))?.version;
     },
-    async read(start, end, signal) {
+    async read(start, end, signal, into) {
       signal?.throwIfAborted();
       const opened = await open(signal);
       if (!opened) throw new CheckpointError(`${shown} was not found`, { fix: 'check the address' });
       expectRange(shown, start, end, opened.size);
       if (end <= opened.head.byteLength) return opened.head.subarray(start, end);
-      if (opened.whole) return opened.whole.read(start, end, signal);
+      if (opened.whole) return opened.whole.read(start, end, signal, into);
       if (start === end) return new Uint8Array(0);
       reading ??= readingOn(shown, opened.size, opened.head, (from, until, either) =>
         readRange(client, { shown, url, start: from, end: until, opened }, either),
@@ -72,7 +73,14 @@ export function httpFile(
   };
 }
 
-async function openFile(client: HttpClient, shown: string, url: URL, signal: AbortSignal): Promise<Opened | undefined> {
+interface Asked {
+  readonly shown: string;
+  readonly url: URL;
+  readonly onBody: OnBody;
+}
+
+async function openFile(client: HttpClient, asked: Asked, signal: AbortSignal): Promise<Opened | undefined> {
+  const { shown, url } = asked;
   const response = await client.request(shown, url, signal, rangeOf(0, headBytes));
   const version = versionOf(response);
   const none = { size: 0, version, head: new Uint8Array(0) };
@@ -81,7 +89,10 @@ async function openFile(client: HttpClient, shown: string, url: URL, signal: Abo
     return undefined;
   }
   if (response.status === 416 && contentRange(response)?.size === 0) return none;
-  if (response.status === 200) return wholeBody(client, shown, response, version, signal);
+  if (response.status === 200) {
+    const { size, file } = await openBody(client, asked, response, signal);
+    return { ...none, size, whole: file };
+  }
   if (response.status !== 206) throw await refused(shown, response);
 
   const range = contentRange(response);
@@ -111,7 +122,7 @@ async function readRange(client: HttpClient, wanted: Wanted, signal: AbortSignal
     const range = contentRange(response);
     if (versionOf(response) !== opened.version || (range && range.size !== opened.size)) {
       await response.body?.cancel();
-      throw new CheckpointError(`${shown} changed while it was being read`, { fix: 'load the model again' });
+      throw changed(shown);
     }
     if (range && (range.start !== from || range.end !== end))
       throw wrongRange(shown, response, `bytes ${from}-${end - 1}`);
@@ -126,52 +137,6 @@ async function readRange(client: HttpClient, wanted: Wanted, signal: AbortSignal
   return bytes;
 }
 
-/** Keeps the body of an answer that ignored the range. */
-async function wholeBody(
-  client: HttpClient,
-  shown: string,
-  response: Response,
-  version: string | undefined,
-  signal: AbortSignal,
-): Promise<Opened> {
-  // A compressed body's length says nothing about the bytes that come out of it.
-  const length = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
-  const tooLong = new CheckpointError(`${shown} is too long for a server that does not serve byte ranges`, {
-    expected: `at most ${wholeLimit} bytes, or a server that answers "Range" requests`,
-    fix: 'download it and open the folder',
-  });
-  if (length !== null && Number(length) > wholeLimit) {
-    await response.body?.cancel();
-    throw tooLong;
-  }
-  const chunks = await collect(client, shown, response, wholeLimit, signal, tooLong);
-  const blob = new Blob(chunks);
-  if (length !== null && blob.size !== Number(length))
-    throw new BrokenConnection(cutShort(shown, blob.size, Number(length)));
-  return { size: blob.size, version, head: new Uint8Array(0), whole: blobFile(shown, blob) };
-}
-
-/** Reads a body to its end. @throws CheckpointError when more than `limit` bytes come; BrokenConnection */
-async function collect(
-  client: HttpClient,
-  shown: string,
-  response: Response,
-  limit: number,
-  signal: AbortSignal,
-  tooLong: Error = new CheckpointError(`${shown}: the server sent more bytes than were asked for`, {
-    expected: `${limit} bytes`,
-  }),
-): Promise<Uint8Array<ArrayBuffer>[]> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let received = 0;
-  for await (const chunk of client.chunks(shown, response, signal)) {
-    received += chunk.byteLength;
-    if (received > limit) throw tooLong;
-    chunks.push(chunk);
-  }
-  return chunks;
-}
-
 const rangeOf = (start: number, end: number) => ({ headers: { Range: `bytes=${start}-${end - 1}` } });
 
 /** The size of a file whose server hides `Content-Range`, as CORS does unless the server exposes it. */
@@ -182,34 +147,4 @@ async function askSize(client: HttpClient, shown: string, url: URL, signal: Abor
   throw new CheckpointError(`${shown}: the server does not tell the file's size`, {
     fix: 'let it expose the Content-Range header (Access-Control-Expose-Headers)',
   });
-}
-
-/** `Content-Range` as [start, end) of size; undefined when missing or unintelligible. */
-function contentRange(response: Response): { start: number; end: number; size: number } | undefined {
-  const match = /^bytes (?:(\d{1,15})-(\d{1,15})|\*)\/(\d{1,15})$/.exec(response.headers.get('content-range') ?? '');
-  return match ? { start: Number(match[1] ?? 0), end: Number(match[2] ?? -1) + 1, size: Number(match[3]) } : undefined;
-}
-
-function versionOf(response: Response): string | undefined {
-  return response.headers.get('etag') ?? response.headers.get('last-modified') ?? undefined;
-}
-
-function isAbsent(response: Response): boolean {
-  const isPage = response.headers.get('content-type')?.startsWith('text/html') === true;
-  return response.status === 404 || response.status === 410 || (response.ok && isPage);
-}
-
-export async function refused(shown: string, response: Response, expected = '206 or 200'): Promise<CheckpointError> {
-  await response.body?.cancel();
-  const fix = [401, 403].includes(response.status)
-    ? 'the file is not public: give a token, or download it and open the folder'
-    : 'check the address, or try again later';
-  const given = `${response.status} ${response.statusText}`.trim();
-  return new CheckpointError(`${shown}: the server did not send it`, { given, expected, fix });
-}
-
-function wrongRange(shown: string, response: Response, expected: string): CheckpointError {
-  const given = String(response.headers.get('content-range'));
-  void response.body?.cancel();
-  return new CheckpointError(`${shown}: the server sent another range than was asked for`, { given, expected });
 }

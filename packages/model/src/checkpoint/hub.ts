@@ -26,7 +26,7 @@ export interface HubOptions {
 
 /** How far fetching a file is. */
 export interface FetchProgress {
-  /** Its path in the repository. */
+  /** Its path in the repository or folder. */
   readonly file: string;
   /** Bytes here. */
   readonly fetched: number;
@@ -115,7 +115,10 @@ export async function hubFolder(
   await cache?.remember(snapshot);
   const resolve = (path: string) =>
     new URL(`${base}/${id}/resolve/${snapshot.commit}/${path.split('/').map(encodeURIComponent).join('/')}`);
-  const remoteFile = (path: string) => httpFile(shown(path), resolve(path), lifetime, client);
+  const remoteFile = (path: string) =>
+    httpFile(shown(path), resolve(path), lifetime, client, (fetched, total) =>
+      onFetch?.({ file: path, fetched, total }),
+    );
   const arriving = new Map<HubFile, ArrivingFile>();
 
   function keptFile(file: HubFile, by: HubCache): ArrivingFile {

@@ -32,7 +32,7 @@ export interface SourceOptions {
   readonly hub?: HubOptions | undefined;
   /** How files are fetched. */
   readonly http?: HttpOptions | undefined;
-  /** Told what is fetched from a hub into its cache. */
+  /** Told what is fetched as a whole: from a hub into its cache, or because a server serves no ranges. */
   readonly onFetch?: ((progress: FetchProgress) => void) | undefined;
 }
 
@@ -105,13 +105,15 @@ async function openFolder(
     });
   }
   const client = new HttpClient(http);
-  if (input instanceof URL) return urlFolder(input, lifetime, client);
+  const fromWeb = (name: string, url: URL) =>
+    httpFile(name, url, lifetime, client, (fetched, total) => options.onFetch?.({ file: name, fetched, total }));
+  if (input instanceof URL) return urlFolder(input, fromWeb);
   if (typeof input === 'string') {
     if (input === '') throw new ArgumentError('the path of a checkpoint is empty', { expected: sourceKinds });
     const place = locate(input);
-    return place instanceof URL ? urlFolder(place, lifetime, client) : diskFolder(place);
+    return place instanceof URL ? urlFolder(place, fromWeb) : diskFolder(place);
   }
-  if (isFileSet(input)) return fileSetFolder(input, lifetime, client);
+  if (isFileSet(input)) return fileSetFolder(input, fromWeb);
   if (isDirectoryHandle(input)) return handleFolder(input);
   if (isFileList(input)) return fileListFolder(input);
   throw new ArgumentError('not something a checkpoint can be loaded from', {
@@ -142,7 +144,10 @@ function parseUrl(text: string, base?: string): URL {
   }
 }
 
-async function urlFolder(url: URL, lifetime: AbortSignal, client: HttpClient): Promise<Folder> {
+/** A file at an address. */
+type FromWeb = (name: string, url: URL) => RandomAccessFile;
+
+async function urlFolder(url: URL, fromWeb: FromWeb): Promise<Folder> {
   if (url.protocol === 'file:') return diskFolder(url);
   const base = new URL(url);
   base.hash = '';
@@ -152,7 +157,7 @@ async function urlFolder(url: URL, lifetime: AbortSignal, client: HttpClient): P
     file.search = base.search;
     return file;
   };
-  return { name: base.origin + base.pathname, file: (path) => httpFile(shown(path), resolve(path), lifetime, client) };
+  return { name: base.origin + base.pathname, file: (path) => fromWeb(shown(path), resolve(path)) };
 }
 
 async function diskFolder(folder: string | URL): Promise<Folder> {
@@ -171,7 +176,7 @@ async function diskFolder(folder: string | URL): Promise<Folder> {
   };
 }
 
-function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal, client: HttpClient): Folder {
+function fileSetFolder({ name, files }: FileSet, fromWeb: FromWeb): Folder {
   return {
     name,
     file(path) {
@@ -182,7 +187,7 @@ function fileSetFolder({ name, files }: FileSet, lifetime: AbortSignal, client: 
       if (location instanceof Blob) return blobFile(label, location);
       const place = typeof location === 'string' ? locate(location) : location;
       if (typeof place === 'string' || place.protocol === 'file:') return diskFile(label, place);
-      return httpFile(label, place, lifetime, client);
+      return fromWeb(label, place);
     },
   };
 }

@@ -6,8 +6,11 @@ import { expectedTensors } from '../../src/checkpoint/layout.js';
 import { writeSafetensors } from '../../src/checkpoint/safetensors.js';
 import { encode, type Files } from './checkpoint-files.js';
 
-/** A checkpoint of whatever a mamba_ssm config describes, with random weights in f32, and those weights by canonical name. */
-export function randomCheckpoint(json: JsonObject, seed = 1): { files: Files; weights: Record<string, Float64Array> } {
+/** A checkpoint of whatever a mamba_ssm config describes, with random weights in f32, its tensors by their names there, and those weights by canonical name. */
+export function randomCheckpoint(
+  json: JsonObject,
+  seed = 1,
+): { files: Files; tensors: Record<string, Stored>; weights: Record<string, Float64Array> } {
   const random = randomInputs(seed);
   const tensors: Record<string, Stored> = {};
   const weights: Record<string, Float64Array> = {};
@@ -21,5 +24,5 @@ export function randomCheckpoint(json: JsonObject, seed = 1): { files: Files; we
     tensors[key] = stored(Float32Array.from(weights[name]), fileShape);
   }
   const files = { 'config.json': encode(JSON.stringify(json)), 'model.safetensors': writeSafetensors(tensors, {}) };
-  return { files, weights };
+  return { files, tensors, weights };
 }
