@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { costs } from '@mamba2/core';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { button, findings, launch, open } from './support/browser.js';
+import { button, findings, launch, launchWithoutWebGpu, open } from './support/browser.js';
 import { parse } from './support/numerals.js';
 import { serveSite, type Site } from './support/site.js';
 
@@ -109,6 +109,23 @@ test('it is drawn as it runs, and cancelled it keeps what it has', async () => {
   expect(kept).toBeGreaterThanOrEqual(1);
   expect(kept).toBeLessThan(24);
   expect(await button(page, 'Save as CSV').isEnabled()).toBe(true);
+});
+
+test('where there is no WebGPU it can’t be chosen, and the page says why', async () => {
+  const without = await launchWithoutWebGpu();
+  try {
+    const { page, errors } = await open(without, `${site.url}#/compare`, { width: 390, height: 844 });
+    const webgpu = page.getByRole('radio', { name: 'WebGPU' });
+    await page.getByText('WebGPU can’t be chosen: this browser offers none on this device.').waitFor();
+    expect(await webgpu.isDisabled()).toBe(true);
+    expect(await findings(page)).toEqual([]);
+    await button(page, '用中文显示').click();
+    await page.getByText('不能选 WebGPU：这个浏览器在这台设备上没有提供。').waitFor();
+    expect(await page.getByRole('radio', { name: 'WebAssembly' }).isChecked()).toBe(true);
+    expect(errors).toEqual([]);
+  } finally {
+    await without.close();
+  }
 });
 
 test('axe finds nothing, in both themes and on a phone', async () => {

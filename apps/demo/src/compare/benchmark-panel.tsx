@@ -3,6 +3,7 @@ import { number } from '../i18n/i18n.js';
 import { Choices, Slider } from '../figures/choices.jsx';
 import { duration, powerOfTen, short } from '../figures/numerals.js';
 import { Plot } from '../figures/plot.jsx';
+import { noWebGpu } from '../model/webgpu.js';
 import { Notice } from '../shell/notice.jsx';
 import type { Measured, Refused } from './benchmark.js';
 import { look } from './costs-panel.jsx';
@@ -17,21 +18,18 @@ export function BenchmarkPanel() {
   const t = text.value;
   const now = session.value;
   const running = now?.state === 'running';
-  const hasGpu = 'gpu' in navigator;
-  const offered = devices.filter((each) => each !== 'webgpu' || hasGpu);
   return (
     <section class="figure-section" id="benchmark">
       <h2>{t.benchTitle}</h2>
       <p>{t.benchProse}</p>
       <Choices
         legend={t.device}
-        options={offered.map((each) => [each, t.devices[each]] as const)}
+        options={devices.map((each) => [each, t.devices[each]] as const)}
         value={device.value}
+        barred={noWebGpu.value === 'none' ? { option: 'webgpu', why: t.noWebGpu } : undefined}
         onChoose={(value) => (device.value = value)}
       />
-      <p class="soft">
-        {t.aboutDevice[device.value]} {!hasGpu && t.noWebGpu}
-      </p>
+      <p class="soft">{t.aboutDevice[device.value]}</p>
       <div class="bench-controls">
         <Slider label={t.rounds} min={5} max={25} value={rounds.value} onInput={(value) => (rounds.value = value)} />
         <div class="actions">

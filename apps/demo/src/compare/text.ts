@@ -44,7 +44,7 @@ export const text = words({
       webgpu:
         'Your graphics card, float32. SSM is Mamba-1’s selective scan with the same decays, so it gives the same answer as SSD.',
     },
-    noWebGpu: 'This browser offers no WebGPU.',
+    noWebGpu: 'WebGPU can’t be chosen: this browser offers none on this device.',
     rounds: 'Rounds',
     run: 'Run the benchmark',
     cancel: 'Cancel',
@@ -116,7 +116,7 @@ export const text = words({
       wasm: '用上全部核心的 SIMD，float32。SSM 是取相同衰减的 Mamba-1 选择性扫描，所以与 SSD 结果相同。',
       webgpu: '你的显卡，float32。SSM 是取相同衰减的 Mamba-1 选择性扫描，所以与 SSD 结果相同。',
     },
-    noWebGpu: '这个浏览器没有提供 WebGPU。',
+    noWebGpu: '不能选 WebGPU：这个浏览器在这台设备上没有提供。',
     rounds: '轮数',
     run: '开始测量',
     cancel: '取消',

@@ -5,11 +5,14 @@ export function Choices<T extends string | number>({
   legend,
   options,
   value,
+  barred,
   onChoose,
 }: {
   legend: string;
   options: readonly (readonly [T, string])[];
   value: T;
+  /** One that can't be chosen, and why: said in words below, for fingers have no tooltips. */
+  barred?: { readonly option: T; readonly why: string } | undefined;
   onChoose: (value: T) => void;
 }) {
   const name = useId();
@@ -18,10 +21,22 @@ export function Choices<T extends string | number>({
       <legend>{legend}</legend>
       {options.map(([option, label]) => (
         <label key={option}>
-          <input type="radio" name={name} checked={option === value} onChange={() => onChoose(option)} />
+          <input
+            type="radio"
+            name={name}
+            checked={option === value}
+            disabled={option === barred?.option}
+            aria-describedby={option === barred?.option ? `${name}-barred` : undefined}
+            onChange={() => onChoose(option)}
+          />
           {label}
         </label>
       ))}
+      {barred && (
+        <p class="barred" id={`${name}-barred`}>
+          {barred.why}
+        </p>
+      )}
     </fieldset>
   );
 }

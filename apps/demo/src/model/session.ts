@@ -4,6 +4,7 @@ import type { BackendName } from '@mamba2/model';
 import { failureOf, ModelClient } from './client.js';
 import type { Failure, ModelInfo, ModelSource, Requests, Shelf } from './protocol.js';
 import type { NotKept } from './shelf.js';
+import { noWebGpu } from './webgpu.js';
 
 /** The page's one model: every page shows and uses the same. */
 export const client = new ModelClient();
@@ -29,15 +30,6 @@ export const current = signal<{ source: ModelSource; backend: BackendName; forma
   backend: 'wasm',
   format: 'stored',
 });
-
-/** Why WebGPU doesn't compute though it could have been wanted: there is none, or it did not start. */
-export const noWebGpu = signal<'none' | 'failed' | undefined>(undefined);
-
-async function lookForWebGpu(): Promise<void> {
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  if (!adapter) noWebGpu.value = 'none';
-}
-void lookForWebGpu();
 
 /** Why the last load failed; a load that was cancelled is none. */
 export const loadFailure = signal<Failure | undefined>(undefined);

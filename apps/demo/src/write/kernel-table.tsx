@@ -1,7 +1,8 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { BackendDescription } from '@mamba2/core';
-import { client, model, noWebGpu } from '../model/session.js';
+import { client, model } from '../model/session.js';
+import { noWebGpu } from '../model/webgpu.js';
 import { writing } from './desk.js';
 import { text } from './text.js';
 

@@ -1,7 +1,8 @@
 import { useSignal } from '@preact/signals';
 import type { WeightFormat } from '@mamba2/core';
 import type { BackendName } from '@mamba2/model';
-import { current, loadFailure, loading, model, notKept, noWebGpu } from '../model/session.js';
+import { current, loadFailure, loading, model, notKept } from '../model/session.js';
+import { noWebGpu } from '../model/webgpu.js';
 import { Notice } from '../shell/notice.jsx';
 import { busy as deskBusy, changeModel } from './desk.js';
 import { wantsToken } from './hub-fields.jsx';
