@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { costs } from '@mamba2/core';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { button, findings, launch, launchWithoutWebGpu, open } from './support/browser.js';
+import { button, findings, launch, launchWithoutWebGpu, open, unmarked } from './support/browser.js';
 import { parse } from './support/numerals.js';
 import { serveSite, type Site } from './support/site.js';
 
@@ -93,8 +93,27 @@ test.each(['WebAssembly', 'plain loops', 'WebGPU'])(
     expect(csv.length).toBe(1 + measured.length);
     expect(csv[0]).toContain('median');
     await page.locator('#benchmark .plot svg').waitFor();
+    await expectFits();
+    // What the device and its kernels are called stays as it is, and is marked as a quotation.
+    await button(page, '用中文显示').click();
+    expect(await page.locator('.measurements .own-words').count()).toBeGreaterThanOrEqual(measured.length);
+    expect(await unmarked(page)).toEqual([]);
+    expect(await findings(page)).toEqual([]);
+    await expectFits();
+    await button(page, 'Show in English').click();
   },
 );
+
+/** Neither the page nor the table needs scrolling sideways, from a phone to a desk. */
+async function expectFits(): Promise<void> {
+  for (const width of [390, 1000, 1121, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    const past = await page.evaluate(() =>
+      [document.documentElement, document.querySelector('.measurements')!].map((e) => e.scrollWidth - e.clientWidth),
+    );
+    expect(past, `${width} wide`).toEqual([0, 0]);
+  }
+}
 
 test('it is drawn as it runs, and cancelled it keeps what it has', async () => {
   await page.locator('#benchmark').getByLabel('plain loops', { exact: true }).check();

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { button, findings, launch, open } from './support/browser.js';
+import { button, findings, launch, open, unmarked } from './support/browser.js';
 import { modelReady, setRange, storyOf, write } from './support/desk.js';
 import { serveSite, type Site } from './support/site.js';
 import { last, opened, type PageName, pageNames } from './support/tour.js';
@@ -49,6 +49,7 @@ describe.each(pageNames)('%s', (name: PageName) => {
         expect(await overflowing(page), `${language}, ${width} wide`).toEqual([]);
       }
       expect(await findings(page)).toEqual([]);
+      if (language === 'zh') expect(await unmarked(page)).toEqual([]);
     }
     expect(errors).toEqual([]);
   });

@@ -1,14 +1,16 @@
 import { useCallback } from 'preact/hooks';
 import { number } from '../i18n/i18n.js';
 import { Choices, Slider } from '../figures/choices.jsx';
-import { duration, powerOfTen, short } from '../figures/numerals.js';
+import { powerOfTen } from '../figures/numerals.js';
 import { Plot } from '../figures/plot.jsx';
 import { noWebGpu } from '../model/webgpu.js';
 import { Notice } from '../shell/notice.jsx';
-import type { Measured, Refused } from './benchmark.js';
+import { OwnParagraphs, OwnWords } from '../shell/own-words.jsx';
+import type { Measured } from './benchmark.js';
 import { look } from './costs-panel.jsx';
 import { endLabels } from './end-labels.js';
 import { asCsv, asJson, download } from './export.js';
+import { Measurements } from './measurements.jsx';
 import { devices, type Form } from './sizes.js';
 import { cancel, device, failure, progressOf, rounds, session, type Session, start, valid } from './state.js';
 import { text } from './text.js';
@@ -60,13 +62,22 @@ function Progress({ session }: { session: Session }) {
         {doing && ` · ${t.doing(t.forms[doing.form], number(doing.l), t.steps[doing.step])}`}
       </p>
       <p role="status">
-        {state === 'running' && !opened ? t.opening : t.state[state]} {opened && t.on(opened.device)}
+        {state === 'running' && !opened ? t.opening : t.state[state]}{' '}
+        {opened && (
+          <>
+            {t.on} <OwnWords>{opened.device}</OwnWords>
+          </>
+        )}
       </p>
-      {opened?.notes.map((note) => (
-        <p key={note} class="soft note" lang="en">
-          {note}
-        </p>
-      ))}
+      {opened && opened.notes.length > 0 && (
+        <OwnParagraphs>
+          {opened.notes.map((note) => (
+            <p key={note} class="soft note">
+              {note}
+            </p>
+          ))}
+        </OwnParagraphs>
+      )}
     </div>
   );
 }
@@ -76,7 +87,7 @@ const HEIGHT = 300;
 
 function Results({ session }: { session: Session }) {
   const t = text.value;
-  const { measured, refused } = session;
+  const { measured } = session;
   const draw = useCallback(
     (plot: typeof import('@observablehq/plot')) => ({
       marginLeft: 56,
@@ -139,52 +150,9 @@ function Results({ session }: { session: Session }) {
           {t.csv}
         </button>
       </div>
-      <div class="scroll-x" tabIndex={0} role="region" aria-label={t.table}>
-        <table class="facts measurements">
-          <caption class="visually-hidden">{t.table}</caption>
-          <thead>
-            <tr>
-              {Object.entries(t.columns).map(([key, label]) => (
-                <th key={key} scope="col">
-                  {label}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {measured.map((row) => (
-              <tr key={`${row.form}-${row.l}`} data-test="measurement">
-                <th scope="row">{t.forms[row.form]}</th>
-                <td>{number(row.l)}</td>
-                <td>{duration(row.median)}</td>
-                <td>{`${duration(Math.min(...row.samples))} … ${duration(Math.max(...row.samples))}`}</td>
-                <td>{short((1000 * row.multiplyAdds) / row.median, 2)}</td>
-                <td>{number(row.checkedPositions)}</td>
-                <td>{short(row.error, 2)}</td>
-                <td class="variant" lang="en">
-                  {row.variant}
-                </td>
-              </tr>
-            ))}
-            {refused.map((row) => (
-              <tr key={`${row.form}-${row.l}`} data-test="refused">
-                <th scope="row">{t.forms[row.form]}</th>
-                <td>{number(row.l)}</td>
-                <td colSpan={6} class="variant soft">
-                  {why(row)}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Measurements session={session} />
     </>
   );
-}
-
-function why({ reason, message }: Refused): string {
-  const { reasons } = text.value;
-  return reason === 'too-much' ? reasons['too-much'] : reasons[reason](message);
 }
 
 function lastOfEach(measured: readonly Measured[]): Measured[] {

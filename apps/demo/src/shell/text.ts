@@ -64,7 +64,7 @@ export const text = words({
       WorkerError: '请重新载入页面。',
       other: '这个错误没有预料到。重新载入页面一般就好；保存下来的状态是文件，不会丢。',
     },
-    original: '原文（英文）',
+    original: '程序库的原文（英文）',
     local: '一切都在你的设备上计算，你输入的内容不会传出去。',
     docs: '文档',
   },

@@ -4,6 +4,7 @@ import type { BackendDescription } from '@mamba2/core';
 import { client, model } from '../model/session.js';
 import { noWebGpu } from '../model/webgpu.js';
 import { writing } from './desk.js';
+import { OwnParagraphs, OwnWords } from '../shell/own-words.jsx';
 import { text } from './text.js';
 
 /** The device, and for each operation the kernel variant in use and why it was taken. */
@@ -25,7 +26,7 @@ export function KernelTable() {
   return (
     <>
       <div class="soft device" role="status">
-        <p lang="en">{description?.device}</p>
+        <p class="which-device">{description && <OwnWords>{description.device}</OwnWords>}</p>
         {lacking && <p>{lacking}</p>}
       </div>
       <details class="kernels">
@@ -38,7 +39,7 @@ export function KernelTable() {
 
 function Operations({ operations, notes }: BackendDescription) {
   return (
-    <div lang="en">
+    <OwnParagraphs>
       <dl>
         {Object.entries(operations).map(([operation, { variant, why }]) => (
           <div key={operation}>
@@ -57,6 +58,6 @@ function Operations({ operations, notes }: BackendDescription) {
           <li key={note}>{note}</li>
         ))}
       </ul>
-    </div>
+    </OwnParagraphs>
   );
 }

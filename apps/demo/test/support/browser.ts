@@ -50,3 +50,17 @@ export async function findings(page: Page): Promise<string[]> {
     nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
   );
 }
+
+/** English sentences of a page in Chinese that are not marked as English: four words in a row are no name. */
+export function unmarked(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const walker = document.createTreeWalker(document.getElementById('app')!, NodeFilter.SHOW_TEXT);
+    const found: string[] = [];
+    while (walker.nextNode()) {
+      const { parentElement, textContent } = walker.currentNode;
+      const isChinese = parentElement?.closest<HTMLElement>('[lang]')?.lang === 'zh';
+      if (isChinese && /[a-z]{2,}([ ,;]+[a-z]{2,}){3}/i.test(textContent ?? '')) found.push(textContent!);
+    }
+    return found;
+  });
+}
