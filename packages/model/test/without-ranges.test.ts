@@ -155,7 +155,7 @@ async function digests(checkpoint: Checkpoint): Promise<Map<string, string>> {
 describe('a file', () => {
   test('is read no further than someone waits for', async () => {
     let sent = 0;
-    const { url } = await server({ data: long }, (_, response, file) => {
+    const { url, seen } = await server({ data: long }, (_, response, file) => {
       response.writeHead(200, { 'content-length': file!.length });
       const step = 64 << 10;
       const more = () => {
@@ -171,6 +171,9 @@ describe('a file', () => {
     expect(told.at(-1)).toBeLessThan(2 * MIB);
     await expectSame(file.read(MIB, long.length), MIB, long.length);
     expect(told.at(-1)).toBe(long.length);
+    // No bytes are none that are gone.
+    expect(await file.read(4 * MIB, 4 * MIB)).toHaveLength(0);
+    expect(seen).toEqual(['data']);
   });
 
   test('is sent again to whoever reads it twice, and then held', async () => {

@@ -63,8 +63,8 @@ export function httpFile(
       if (!opened) throw new CheckpointError(`${shown} was not found`, { fix: 'check the address' });
       expectRange(shown, start, end, opened.size);
       if (end <= opened.head.byteLength) return opened.head.subarray(start, end);
-      if (opened.whole) return opened.whole.read(start, end, signal, into);
       if (start === end) return new Uint8Array(0);
+      if (opened.whole) return opened.whole.read(start, end, signal, into);
       reading ??= readingOn(shown, opened.size, opened.head, (from, until, either) =>
         readRange(client, { shown, url, start: from, end: until, opened }, either),
       );
