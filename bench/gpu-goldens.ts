@@ -1,11 +1,12 @@
 /**
- * The golden values on this machine's GPU, with each variant forced in turn: `pnpm bench gpu-goldens DIR [--dawn FLAG] [--json] [VARIANT …]`.
- * Variants that round to f16 are held to 5e-3, all others to 1e-5 (whole models past 8 layers to 5e-5), as the golden checker does.
+ * The golden values on this machine's GPU, and norms of every width that they lack, with each variant forced in turn: `pnpm bench gpu-goldens DIR [--dawn FLAG]
+ * [--json] [VARIANT …]`. Variants that round to f16 are held to 5e-3, all others to 1e-5 (whole models past 8 layers to 5e-5), as the golden checker does.
  */
 import { parseArgs } from 'node:util';
 import { UnsupportedError } from '@mamba2/core';
 import { webgpu } from '@mamba2/ssd-gpu';
 import { checkGoldens } from '../tools/goldens/check.js';
+import { checkNorms } from './gpu/norms.js';
 
 const ALL = ['portable', 'subgroups', 'subgroup-matrix'];
 
@@ -31,6 +32,7 @@ for (const variants of named.length > 0 ? named : ALL) {
   }
   device = backend.describe().device;
   const report = await checkGoldens(folder, backend);
+  const norms = await checkNorms(backend);
   backend.dispose();
   const quantities = report.cases.flatMap(({ kind, name, quantities: all }) =>
     all.map((quantity) => ({ ...quantity, at: `${kind}/${name} ${quantity.name}` })),
@@ -48,6 +50,16 @@ for (const variants of named.length > 0 ? named : ALL) {
     worst: (worst.relative ?? 0).toExponential(1),
     at: failed[0]?.at ?? worst.at,
     note: failed[0]?.note ?? '',
+  });
+  // Nothing in them is rounded to f16.
+  const worstNorm = norms.reduce((a, b) => (b.error <= a.error ? a : b));
+  rows.push({
+    variants: `${variants}, norms`,
+    cases: norms.length,
+    quantities: norms.length,
+    failed: norms.filter(({ error }) => !(error <= 1e-5)).length,
+    worst: worstNorm.error.toExponential(1),
+    at: worstNorm.at,
   });
 }
 
