@@ -2443,8 +2443,98 @@ fn largest(v: vec4f) -> f32 {
 }
 `;
 
+export const productsAhead = `// Products for a GPU: the next numbers are on their way into registers while the last ones are multiplied, and results leave in text without a loop.
+
+/// results += the product of the factors that phase names, over k < inner.
+fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) {
+  var left: array<vec4f, LEFT_FETCHES>;
+  var right: array<vec4f, RIGHT_FETCHES>;
+  for (var u = 0u; u < LEFT_FETCHES; u++) {
+    left[u] = fetch_left(phase, 0u, u * WG + lane);
+  }
+  for (var u = 0u; u < RIGHT_FETCHES; u++) {
+    right[u] = fetch_right(phase, 0u, u * WG + lane);
+  }
+  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
+    workgroupBarrier();
+    for (var u = 0u; u < LEFT_FETCHES; u++) {
+      put_left(u * WG + lane, left_along_k(phase), left[u]);
+    }
+    for (var u = 0u; u < RIGHT_FETCHES; u++) {
+      put_right(u * WG + lane, right_along_k(phase), right[u]);
+    }
+    workgroupBarrier();
+    if (k0 + DEPTH < inner) {
+      for (var u = 0u; u < LEFT_FETCHES; u++) {
+        left[u] = fetch_left(phase, k0 + DEPTH, u * WG + lane);
+      }
+      for (var u = 0u; u < RIGHT_FETCHES; u++) {
+        right[u] = fetch_right(phase, k0 + DEPTH, u * WG + lane);
+      }
+    }
+    if (needed(phase, k0, first_row(lane))) {
+      multiply_tile(lane, results);
+    }
+  }
+}
+
+/// Hands the results to the kernel's take(row, column, four numbers), row by row. Written out: results that a loop indexes would leave the registers.
+fn deliver(lane: u32, results: ptr<function, Results>) {
+  let row = first_row(lane);
+  let column = first_column(lane);
+  take(row, column, (*results)[0]);
+  take(row, column + TN / 2u, (*results)[1]);
+  take(row + 1u, column, (*results)[2]);
+  take(row + 1u, column + TN / 2u, (*results)[3]);
+  take(row + 2u, column, (*results)[4]);
+  take(row + 2u, column + TN / 2u, (*results)[5]);
+  take(row + 3u, column, (*results)[6]);
+  take(row + 3u, column + TN / 2u, (*results)[7]);
+  take(row + 4u, column, (*results)[8]);
+  take(row + 4u, column + TN / 2u, (*results)[9]);
+  take(row + 5u, column, (*results)[10]);
+  take(row + 5u, column + TN / 2u, (*results)[11]);
+  take(row + 6u, column, (*results)[12]);
+  take(row + 6u, column + TN / 2u, (*results)[13]);
+  take(row + 7u, column, (*results)[14]);
+  take(row + 7u, column + TN / 2u, (*results)[15]);
+}
+`;
+
+export const productsRolled = `// Products for a software driver, which compiles for minutes what a GPU gains from: a factor is fetched and put down in one loop, whose start nobody knows
+// before it runs, so that no compiler writes it out; and take stands in the text once.
+
+/// results += the product of the factors that phase names, over k < inner.
+fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) {
+  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
+    workgroupBarrier();
+    for (var i = lane; i < TM * DEPTH / 4u; i += WG) {
+      put_left(i, left_along_k(phase), fetch_left(phase, k0, i));
+    }
+    for (var i = lane; i < TN * DEPTH / 4u; i += WG) {
+      put_right(i, right_along_k(phase), fetch_right(phase, k0, i));
+    }
+    workgroupBarrier();
+    if (needed(phase, k0, first_row(lane))) {
+      multiply_tile(lane, results);
+    }
+  }
+}
+
+/// Hands the results to the kernel's take(row, column, four numbers), row by row: always the first one, and the others move up.
+fn deliver(lane: u32, results: ptr<function, Results>) {
+  for (var i = 0u; i < 16u; i++) {
+    take(first_row(lane) + i / 2u, first_column(lane) + (i % 2u) * (TN / 2u), (*results)[0]);
+    for (var j = 0u; j < 15u; j++) {
+      (*results)[j] = (*results)[j + 1u];
+    }
+  }
+}
+`;
+
 export const products = `// A product of two matrices in tiles of TM × TN that a workgroup computes. DEPTH columns of the left factor and DEPTH rows of the right one stand in
-// shared memory at a time, and each invocation multiplies 8 × 8 numbers out of them, while the next ones are already on their way into registers.
+// shared memory at a time, and each invocation multiplies 8 × 8 numbers out of them. How they get there, and how results get out: products-ahead.wgsl on a
+// GPU, products-rolled.wgsl on a software driver.
 //
 // The kernel says what the factors are: fetch_left and fetch_right give four numbers that lie side by side in memory, either along k or along the tile's
 // other axis (left_along_k, right_along_k), and needed says whether rows take part at all.
@@ -2508,39 +2598,6 @@ fn put_right(i: u32, along_k: bool, v: vec4f) {
   }
 }
 
-/// results += the product of the factors that phase names, over k < inner.
-fn multiply(phase: u32, inner: u32, lane: u32, results: ptr<function, Results>) {
-  var left: array<vec4f, LEFT_FETCHES>;
-  var right: array<vec4f, RIGHT_FETCHES>;
-  for (var u = 0u; u < LEFT_FETCHES; u++) {
-    left[u] = fetch_left(phase, 0u, u * WG + lane);
-  }
-  for (var u = 0u; u < RIGHT_FETCHES; u++) {
-    right[u] = fetch_right(phase, 0u, u * WG + lane);
-  }
-  for (var k0 = 0u; k0 < inner; k0 += DEPTH) {
-    workgroupBarrier();
-    for (var u = 0u; u < LEFT_FETCHES; u++) {
-      put_left(u * WG + lane, left_along_k(phase), left[u]);
-    }
-    for (var u = 0u; u < RIGHT_FETCHES; u++) {
-      put_right(u * WG + lane, right_along_k(phase), right[u]);
-    }
-    workgroupBarrier();
-    if (k0 + DEPTH < inner) {
-      for (var u = 0u; u < LEFT_FETCHES; u++) {
-        left[u] = fetch_left(phase, k0 + DEPTH, u * WG + lane);
-      }
-      for (var u = 0u; u < RIGHT_FETCHES; u++) {
-        right[u] = fetch_right(phase, k0 + DEPTH, u * WG + lane);
-      }
-    }
-    if (needed(phase, k0, first_row(lane))) {
-      multiply_tile(lane, results);
-    }
-  }
-}
-
 /// Columns of k in a row that are written out: a software driver would compile them for minutes.
 const RUN = select(4u, 1u, SOFTWARE);
 
@@ -2578,28 +2635,6 @@ fn add_products(l0: vec4f, l1: vec4f, r0: vec4f, r1: vec4f, results: ptr<functio
   (*results)[13] += l1.z * r1;
   (*results)[14] += l1.w * r0;
   (*results)[15] += l1.w * r1;
-}
-
-/// Hands the results to the kernel's take(row, column, four numbers), row by row. Written out: results that a loop indexes would leave the registers.
-fn deliver(lane: u32, results: ptr<function, Results>) {
-  let row = first_row(lane);
-  let column = first_column(lane);
-  take(row, column, (*results)[0]);
-  take(row, column + TN / 2u, (*results)[1]);
-  take(row + 1u, column, (*results)[2]);
-  take(row + 1u, column + TN / 2u, (*results)[3]);
-  take(row + 2u, column, (*results)[4]);
-  take(row + 2u, column + TN / 2u, (*results)[5]);
-  take(row + 3u, column, (*results)[6]);
-  take(row + 3u, column + TN / 2u, (*results)[7]);
-  take(row + 4u, column, (*results)[8]);
-  take(row + 4u, column + TN / 2u, (*results)[9]);
-  take(row + 5u, column, (*results)[10]);
-  take(row + 5u, column + TN / 2u, (*results)[11]);
-  take(row + 6u, column, (*results)[12]);
-  take(row + 6u, column + TN / 2u, (*results)[13]);
-  take(row + 7u, column, (*results)[14]);
-  take(row + 7u, column + TN / 2u, (*results)[15]);
 }
 
 /// v with 0 in place of the numbers at i … i + 3 that are not below end.

@@ -40,7 +40,6 @@ const constants: Constants = {
   LANES: 4,
   OUTPUT: true,
   FOUR: true,
-  SOFTWARE: false,
   TM: 64,
   TN: 64,
   SPAN: 256,
@@ -50,10 +49,10 @@ const constants: Constants = {
 /** Kernels that no operation of a backend names as its own. */
 const others = [linearNarrowKernel, attentionMaskedKernel, attentionNarrowKernel];
 
-/** What a kernel's operands, and with them its text, depend on. */
+/** What a kernel's operands and libraries, and with them its text, depend on. */
 const forms: Constants[] = [
-  { CONV: false, WIDE: true, WIDE_OUT: true, TAKE: true },
-  { CONV: true, WIDE: false, WIDE_OUT: false, TAKE: false },
+  { CONV: false, WIDE: true, WIDE_OUT: true, TAKE: true, SOFTWARE: false },
+  { CONV: true, WIDE: false, WIDE_OUT: false, TAKE: false, SOFTWARE: true },
 ];
 
 /** Those of the constants that a kernel does not set itself. */

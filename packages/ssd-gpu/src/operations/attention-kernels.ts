@@ -10,23 +10,19 @@ import {
   attentionSplit,
   attentionTiles,
   attentionValues,
-  cellsFour,
-  cellsOne,
   math,
   matrices,
-  products,
   rows,
 } from '../shaders.generated.js';
 import type { Capabilities } from '../runtime/capabilities.js';
 import type { Constants, Kernel } from '../runtime/kernel.js';
 import { reducing } from './reduce.js';
+import { cells, tiles } from './tiles.js';
 
 /** The variant of `attention-tiles` that takes its operands in f16 from `attention-narrow`. */
 export const MATRIX = 'subgroup-matrix';
 
 const PLACE_FLAGS = ['ROWS', 'LENGTHS', 'CACHE', 'TURN', 'INTERLEAVED', 'BY_ROW', 'HELD'];
-
-const cells = ({ FOUR }: Constants) => (FOUR ? cellsFour : cellsOne);
 
 /** Queries, keys and values, turned, to where they are read. */
 export const attentionPlaceKernel: Kernel = {
@@ -74,7 +70,7 @@ export const attentionTilesKernel: Kernel = {
     },
     {
       name: 'portable',
-      libraries: (constants) => [cells(constants), math, rows, products, attentionSlots, attentionValues],
+      libraries: (constants) => [cells(constants), math, rows, ...tiles(constants), attentionSlots, attentionValues],
     },
   ],
 };
@@ -100,5 +96,10 @@ export const attentionMaskedKernel: Kernel = {
   name: 'attention-masked',
   flags: ['SKIP', 'SKIP_EACH', 'GATE', 'LENGTHS'],
   source: attentionMasked,
-  variants: [{ name: 'portable', libraries: (constants) => [cells(constants), math, rows, products, attentionValues] }],
+  variants: [
+    {
+      name: 'portable',
+      libraries: (constants) => [cells(constants), math, rows, ...tiles(constants), attentionValues],
+    },
+  ],
 };

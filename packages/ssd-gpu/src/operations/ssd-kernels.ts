@@ -1,11 +1,8 @@
 import {
-  cellsFour,
-  cellsOne,
   halves,
   math,
   matrices,
   powers,
-  products,
   rows,
   ssdChunkProduct,
   ssdChunkScan,
@@ -21,9 +18,7 @@ import {
 } from '../shaders.generated.js';
 import type { Capabilities } from '../runtime/capabilities.js';
 import type { Constants, Kernel } from '../runtime/kernel.js';
-
-/** Reads four numbers at a time where `FOUR` says that everything is aligned to it. */
-const cells = ({ FOUR }: Constants) => (FOUR ? cellsFour : cellsOne);
+import { cells, tiles } from './tiles.js';
 
 function portable(
   name: string,
@@ -39,7 +34,7 @@ function portable(
   };
 }
 
-const tiled = (constants: Constants) => [cells(constants), products];
+const tiled = (constants: Constants) => [cells(constants), ...tiles(constants)];
 
 /** Δ and its segment sums. */
 export const stepsKernel = portable('ssd-steps', ['BIAS', 'SOFTPLUS', 'PACKED', 'LENGTHS'], ssdSteps);
