@@ -89,9 +89,11 @@ function share(outputs: number, blocks: number, BATCH: number, software: boolean
 
 function rowLaunch(product: Product, part: number, norm?: NormFolded): Launch {
   const { constants, buffers, params, places } = common(product, part);
-  const BATCH = [1, 4].find((count) => product.rows <= count) ?? MOST_ROWS;
+  const { software } = product.gpu.capabilities;
+  // Sixteen rows at once read W less often, and take a CPU's driver five times as long to compile as four.
+  const BATCH = [1, 4].find((count) => product.rows <= count) ?? (software ? 4 : MOST_ROWS);
   const blocks = params.octets / 2;
-  const { ROWS, EACH, WG } = share(params.outputs, blocks, BATCH, product.gpu.capabilities.software);
+  const { ROWS, EACH, WG } = share(params.outputs, blocks, BATCH, software);
   return {
     kernel: linearRowKernel,
     constants: {
@@ -120,22 +122,30 @@ function manyRows(product: Product): LaunchWork[] {
   return matrixLaunches(product) ?? [...product.weight.rowParts.keys()].map((part) => tilesLaunch(product, part));
 }
 
-/** Tiles of 128 × 128 where that makes enough of them to fill a device, else of 64 × 64; a CPU is full with a few, and shared memory is dear there. */
+/** Tiles of 128 × 128 where that makes enough of them to fill a device, else of 64 × 64. */
 const ENOUGH_TILES = 128;
+
+/**
+ * Rows and columns of a tile. A CPU is full with a few tiles, and shared memory is dear there; and a round of 64 × 64 is so short that its compiler writes out all
+ * 16 columns of k, which takes it twice as long as twice the tile.
+ */
+function tileOf(rows: number, outputs: number, software: boolean): readonly [number, number] {
+  if (software) return [rows > 64 ? 128 : 64, 128];
+  const side = Math.ceil(outputs / 128) * Math.ceil(rows / 128) >= ENOUGH_TILES ? 128 : 64;
+  return [side, side];
+}
 
 function tilesLaunch(product: Product, part: number): LaunchWork {
   const { constants, buffers, params, places } = common(product, part);
-  const tiles = (side: number) => Math.ceil(params.outputs / side) * Math.ceil(product.rows / side);
-  const enough = product.gpu.capabilities.software ? product.rows > 64 : tiles(128) >= ENOUGH_TILES;
-  const side = enough ? 128 : 64;
+  const [DOWN, ALONG] = tileOf(product.rows, params.outputs, product.gpu.capabilities.software);
   return {
     kind: 'launch',
     launch: {
       kernel: linearTilesKernel,
-      constants: { ...constants, DOWN: side, ALONG: side, WIDE_OUT: wideOut(product, part) },
+      constants: { ...constants, DOWN, ALONG, WIDE_OUT: wideOut(product, part) },
       buffers,
       params: { ...params, ...places, norm_offset: 0, eps: 0 },
-      grid: [Math.ceil(params.outputs / side), Math.ceil(product.rows / side)],
+      grid: [Math.ceil(params.outputs / ALONG), Math.ceil(product.rows / DOWN)],
     },
   };
 }
