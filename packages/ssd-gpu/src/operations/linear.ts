@@ -13,7 +13,7 @@ import { common, type Product, wideOut } from './product.js';
 import { isWide, rowCount } from './views.js';
 import type { GpuWeight } from './weight.js';
 
-/** Rows of x that one pass over a weight serves. */
+/** Rows of x that are few: a GPU serves them in one pass over a weight. */
 export const MOST_ROWS = 16;
 
 /** `x Wᵀ (+ bias) (+ residual)` */
