@@ -139,7 +139,8 @@ function shareLinear(c: command.LinearCommand, thread: u32, threads: u32): void 
     if (c.format == command.FORMAT_Q8 || c.format == command.FORMAT_Q4) {
       shareOut(command.LINEAR, at, 0, 1, 1, thread, threads);
     }
-    return shareOut(command.LINEAR, at, 1, (c.m + 3) >> 2, grain(c.k << 2), thread, threads);
+    // Weights come from memory, which is quickest in long runs: no piece is shorter than four microseconds' worth.
+    return shareOut(command.LINEAR, at, 1, (c.m + 3) >> 2, grain(c.k), thread, threads);
   }
   shareOut(command.LINEAR, at, 0, panelsOf(c.count, c.k) * twelves(c.m), grain(12 * c.k * panelRows(c.count, c.k)), thread, threads);
 }
