@@ -101,6 +101,22 @@ async function benchModel(model: RandomModel, threads: number, rounds: number): 
   const [f32 = 0, , q8Step = 0, theirQ8 = 0, q4Step = 0] = steps;
   const ratios = { 'f32 / q8': f32 / q8Step, 'f32 / q4': f32 / q4Step, 'llama.cpp, Q8_0 / ours, q8': theirQ8 / q8Step };
   note(`${model.name}, one step`, ratios);
+  // A step by itself waits for its logits; a generation has the next ones under way.
+  const tokens = 10;
+  const queued = await inTurn(
+    `${model.name}, ${tokens} tokens as a generation queues them`,
+    [
+      ['ours', () => stored.decode(tokens)],
+      ['ours, q8', () => q8.decode(tokens)],
+      ['ours, q4', () => q4.decode(tokens)],
+    ],
+    rounds * 3,
+  );
+  const [f32Queued = 0, q8Queued = 0, q4Queued = 0] = queued;
+  note(`${model.name}, ${tokens} tokens as a generation queues them`, {
+    'f32 / q8': f32Queued / q8Queued,
+    'f32 / q4': f32Queued / q4Queued,
+  });
   await inTurn(
     `${model.name}, prefill of 512`,
     [
