@@ -58,7 +58,9 @@ for (const dtype of dtypes) {
     const ofSteps = relativeL2(await logitsOfSteps(model, text), truth.get(name)!);
     const { bitsPerByte, tokens } = await model.score(text);
     const columns = [dtype, name, `${tokens.length} tokens`, `${bitsPerByte.toFixed(4)} bits per byte`];
-    console.log([...columns, `logits off by ${error.toExponential(2)}, ${ofSteps.toExponential(2)} one by one`].join('\t'));
+    console.log(
+      [...columns, `logits off by ${error.toExponential(2)}, ${ofSteps.toExponential(2)} one by one`].join('\t'),
+    );
   }
   model.dispose();
 }
