@@ -7,7 +7,7 @@ import { hasRelaxedSimd } from '../src/device/module.js';
 import { PoolDevice } from '../src/device/pool-device.js';
 import { wasm } from '../src/index.js';
 import { failureTests } from './support/failures.js';
-import { asleep, withMemory } from './support/memory.js';
+import { asleep, patience, withMemory } from './support/memory.js';
 
 /** A backend and the workers it started. */
 async function withWorkers(threads: number) {
@@ -58,7 +58,7 @@ describe('threads that follow', () => {
     words.set([FIRST_FREE - 4, 1], meeting.RING / 4);
     Atomics.store(words, meeting.BELL / 4, 1);
     Atomics.notify(new Int32Array(memory.buffer), meeting.BELL / 4);
-    await vi.waitUntil(() => device.failure);
+    await vi.waitUntil(() => device.failure, patience);
     expect(device.failure).toBeInstanceOf(DeviceError);
     expect(device.failure!.message).toMatch(/worker 1 of the pool ended; given: .*unreachable/);
     device.dispose();

@@ -2,7 +2,7 @@ import type { Backend } from '@mamba2/core';
 import { expect, it, vi } from 'vitest';
 import { wasm } from '../../src/index.js';
 import { failureTests } from '../support/failures.js';
-import { asleep, withMemory } from '../support/memory.js';
+import { asleep, patience, withMemory } from '../support/memory.js';
 
 /** A backend and the workers it started. */
 async function withWorkers(threads: number) {
@@ -24,11 +24,11 @@ it.runIf(globalThis.crossOriginIsolated)('dispose ends workers that wait for lis
   // A worker holds a lock for as long as it lives.
   const alive = async () =>
     (await navigator.locks.query()).held!.filter(({ name }) => name?.startsWith('mamba2-')).length;
-  await vi.waitUntil(async () => (await alive()) === 0, { timeout: 5000 });
+  await vi.waitUntil(async () => (await alive()) === 0, patience);
   const { backend, idle } = await withWorkers(3);
   await backend.read(backend.upload([1]));
   await idle();
   expect(await alive()).toBe(3);
   backend.dispose();
-  await vi.waitUntil(async () => (await alive()) === 0, { timeout: 5000 });
+  await vi.waitUntil(async () => (await alive()) === 0, patience);
 });
