@@ -31,10 +31,12 @@ async function logits(model: Mamba2, text: string): Promise<ArrayLike<number>> {
 
 async function logitsOfSteps(model: Mamba2, text: string): Promise<ArrayLike<number>> {
   const state = model.newState();
-  const steps: Float64Array[] = [];
-  for (const id of beginning(model, text)) steps.push(Float64Array.from((await model.forward([id], { state })).data));
+  const all: number[] = [];
+  for (const id of beginning(model, text)) {
+    for (const logit of (await model.forward([id], { state })).data) all.push(logit);
+  }
   state.dispose();
-  return steps.flatMap((step) => [...step]);
+  return all;
 }
 
 function relativeL2(got: ArrayLike<number>, want: ArrayLike<number>): number {

@@ -142,6 +142,7 @@ function loadState(c: SsdCommand, state: usize, H: usize, panel: usize): void {
   }
 }
 
+/** The state (p, n) ← panels of H. */
 function storeState(c: SsdCommand, state: usize, H: usize, panel: usize): void {
   for (let e: u32 = 0; e < c.p; e += 4) {
     const row = state + <usize>e * c.stateOutHead;
@@ -201,15 +202,15 @@ function decays(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usiz
 const LANES = memory.data<u32>([0xffffffff, 0, 0, 0, 0, 0xffffffff, 0, 0, 0, 0, 0xffffffff, 0, 0, 0, 0, 0xffffffff]);
 
 /**
- * M = L ∘ C Bᵀ ∘ Δ in fours of rows, zero above the diagonal as far as tiles reach. Only in its 4 × 4 blocks on the diagonal is L exponentials of
- * sums, column by column to the left, so that sums are never subtracted from one another. Below them L has rank 1: four rows are the decays u since
- * the row above them, times that row, which `above` holds, Δ included.
+ * M = L ∘ C Bᵀ ∘ Δ in fours of rows, zero above the diagonal as far as tiles reach; with D in its diagonal where that is one number for the head.
+ * Only in the 4 × 4 blocks on the diagonal is L exponentials of sums, column by column to the left, so that sums are never subtracted from one
+ * another. Below them L has rank 1: four rows are the decays u since the row above them, times that row, which `above` holds, Δ included.
  */
 function triangle(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: usize, G: usize, M: usize): void {
   const delta = vectors,
     steps = vectors + EACH,
     above = vectors + 4 * EACH;
-  const D = f32x4.splat(scalarD(c) ? load<f32>(c.D + <usize>k * c.DHead) : 0);
+  const D = f32x4.splat(c.D != 0 && c.DEach == 0 ? load<f32>(c.D + <usize>k * c.DHead) : 0);
   for (let j: u32 = 0; j < r; j += 4, G += foursOf(Q), M += foursOf(c.n + Q)) {
     let sums = f32x4.splat(0);
     // Rows that have reached their diagonal, and none of their sequence's beginning yet.
@@ -274,6 +275,7 @@ function layInputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, vectors: u
   }
 }
 
+/** Eight numbers of x, and the same decayed, each to its panel. */
 @inline
 function layEight(low: v128, high: v128, by: v128, to: usize, decayed: usize): void {
   v128.store(to, low);
@@ -282,17 +284,12 @@ function layEight(low: v128, high: v128, by: v128, to: usize, decayed: usize): v
   v128.store(decayed, f32x4.mul(high, by), 16);
 }
 
-/** Whether D is one number for each head, which M takes up in its diagonal. */
-@inline
-function scalarD(c: SsdCommand): bool {
-  return c.D != 0 && !c.DEach;
-}
-
 /** y = [e ∘ C | M] [H; x], tile by tile, and what `finish` adds. */
 function outputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, rows: usize, HX: usize, panel: usize, empty: bool, tile: usize): void {
   const skipped = empty ? c.n : 0;
-  const each = c.D != 0 && !scalarD(c);
-  const plain = c.z == 0 && !each;
+  // Otherwise M has it.
+  const withD = c.DEach != 0;
+  const plain = c.z == 0 && !withD;
   const step = (<usize>(c.h * c.p)) << 2;
   for (let j: u32 = 0; j < r; j += 4) {
     const a = rows + (j >> 2) * foursOf(c.n + Q) + <usize>skipped * FOUR;
@@ -305,8 +302,8 @@ function outputs(c: SsdCommand, i: u32, k: u32, start: u32, r: u32, rows: usize,
         const low = v128.load(tile + s * WIDE);
         const high = v128.load(tile + s * WIDE, 16);
         if (!plain) {
-          finish(c, i, start + j + s, k, e, low, each);
-          if (e + 4 < c.p) finish(c, i, start + j + s, k, e + 4, high, each);
+          finish(c, i, start + j + s, k, e, low, withD);
+          if (e + 4 < c.p) finish(c, i, start + j + s, k, e + 4, high, withD);
         } else if (e + 8 <= c.p) {
           v128.store(to + s * step, low);
           v128.store(to + s * step, high, 16);

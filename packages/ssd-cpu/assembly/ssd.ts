@@ -72,12 +72,12 @@ export function stepSizes(c: SsdCommand, i: u32, k: u32, from: u32, count: u32, 
   }
 }
 
-/** y (+ D x), gated by z, of up to four channels e … of one position, to where they belong. */
+/** y, + D x if asked for, gated by z, of up to four channels e … of one position, to where they belong. */
 @inline
-export function finish(c: SsdCommand, i: u32, t: u32, k: u32, e: u32, y: v128, D: bool): void {
+export function finish(c: SsdCommand, i: u32, t: u32, k: u32, e: u32, y: v128, withD: bool): void {
   const left = c.p - e;
   const at: usize = <usize>e << 2;
-  if (D) {
+  if (withD) {
     const by = c.D + <usize>k * c.DHead;
     const x = loadSome(c.x + <usize>i * c.xBatch + <usize>t * c.xStep + <usize>k * c.xHead + at, left);
     y = f32x4.add(y, f32x4.mul(c.DEach ? loadSome(by + at, left) : v128.load32_splat(by), x));
